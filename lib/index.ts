@@ -1,0 +1,3 @@
+// Public face: re-exports only.
+
+export { ErrnoError, errno, errnoName } from './errno.js';
