@@ -17,18 +17,18 @@ export interface NativeChannel {
   reply(length: number): number;
   /** Writes any message (notify codes) to /dev/fuse. 0 or -errno. */
   write(message: Uint8Array): number;
-  /** Grants the data plane `fd` for READ and WRITE with this fh. The table does not own `fd`. */
-  attach(fh: number, fd: number, writable: boolean): number;
-  /** Points fh at another descriptor; later requests use it. Waits for requests that are using the old one. */
+  /** Grants the data plane READ and WRITE with this fh on `fd`, and takes ownership of `fd`. */
+  attach(fh: number, fd: number): number;
+  /** Points fh at another descriptor it then owns; the old one closes when no worker uses it. */
   swap(fh: number, fd: number): number;
-  /** Takes fh back; returns when no request of it is in a worker. */
+  /** Takes fh away; its descriptor closes when no worker uses it. */
   detach(fh: number): number;
   /** FUSE_DEV_IOC_BACKING_OPEN: a backing id > 0, or -errno. */
   backingOpen(fd: number): number;
   backingClose(id: number): number;
   /** Stops polling; the descriptor stays open. */
   stop(): void;
-  /** Counters since start: requests, reads, writes, offloaded, bytesRead, bytesWritten. */
+  /** Counters since start: requests, reads, writes, offloaded, bytesRead, bytesWritten, attached. */
   counters(): Record<string, number>;
 }
 
