@@ -5,7 +5,7 @@
 deps_say() { printf '%s\n' "$*" >&2; }
 
 deps_die() {
-  deps_say "${0##*/}: $*"
+  deps_say "scripts/${0##*/}: $*"
   exit 1
 }
 
