@@ -2,7 +2,7 @@
 // and padding; knows no directory. "Full" is a value: the listing goes on at the next request.
 
 import { assert } from '../assert.js';
-import { NAME_MAX, structs } from './abi.js';
+import { NAME_MAX, OUT_HEADER_SIZE, structs } from './abi.js';
 import type { ReplyWriter, WireAttr } from './replies.js';
 
 const ENTRY = structs.fuse_entry_out.size;
@@ -23,6 +23,7 @@ export class DirentWriter {
 
   /** Starts a listing of at most `size` bytes in the reply that was begun. */
   start(size: number): void {
+    assert(this.#reply.length === OUT_HEADER_SIZE, 'a listing is the whole answer');
     this.#left = Math.min(size, this.#reply.room);
     this.#count = 0;
   }

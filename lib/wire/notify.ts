@@ -78,6 +78,6 @@ export function prune(nodeids: readonly number[]): Uint8Array {
   const L = laterStructs.fuse_notify_prune_out;
   const buffer = message(NotifyCode.PRUNE, L.size + nodeids.length * 8);
   buffer.writeUInt32LE(nodeids.length, OUT_HEADER_SIZE + L.count);
-  nodeids.forEach((nodeid, i) => put64(buffer, OUT_HEADER_SIZE + L.size + i * 8, nodeid));
+  for (const [i, nodeid] of nodeids.entries()) put64(buffer, OUT_HEADER_SIZE + L.size + i * 8, nodeid);
   return buffer;
 }

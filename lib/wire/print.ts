@@ -8,7 +8,18 @@ import { isResent, type Request } from './requests.js';
 
 /** Fields shown in octal, in hexadecimal; every other number is decimal. */
 const octal = new Set(['mode', 'umask']);
-const hex = new Set(['flags', 'flags2', 'openFlags', 'valid', 'mask', 'sxFlags', 'cmd', 'arg', 'readFlags', 'writeFlags']);
+const hex = new Set([
+  'flags',
+  'flags2',
+  'openFlags',
+  'valid',
+  'mask',
+  'sxFlags',
+  'cmd',
+  'arg',
+  'readFlags',
+  'writeFlags',
+]);
 /** Lists and texts are cut here. */
 const LONGEST = 64;
 

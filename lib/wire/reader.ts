@@ -13,8 +13,8 @@ export class Reader {
   short = false;
   /** Set once `u64` met a value of 2^53 or more; that read returned Number.MAX_SAFE_INTEGER. */
   inexact = false;
-  #view: DataView;
-  #bytes: Buffer;
+  readonly #view: DataView;
+  readonly #bytes: Buffer;
   #at = 0;
   #end = 0;
 

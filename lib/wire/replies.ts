@@ -132,14 +132,7 @@ export class ReplyWriter {
   }
 
   /** Stores an entry at word `w`, for this class and for directory listings. */
-  putEntry(
-    w: number,
-    nodeid: number,
-    generation: number,
-    entryValid: number,
-    attrValid: number,
-    attr: WireAttr,
-  ): void {
+  putEntry(w: number, nodeid: number, generation: number, entryValid: number, attrValid: number, attr: WireAttr): void {
     this.putU64(w, nodeid);
     this.putU64(w + 2, generation);
     this.#valid(w + 4, w + 8, entryValid);
