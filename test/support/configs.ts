@@ -1,0 +1,44 @@
+// The filesystems under test: which there are, how each is started, and whether this host has it.
+
+import { existsSync } from 'node:fs';
+import { mainScript } from './paths.js';
+
+export type Kind = 'stratafs' | 'kernel' | 'fuse-overlayfs' | 'host';
+
+export interface Config {
+  readonly name: string;
+  readonly kind: Kind;
+  /** More mount options, comma separated. */
+  readonly options?: string;
+  readonly channel?: 'native' | 'fuse-native';
+}
+
+export const host: Config = { name: 'host', kind: 'host' };
+export const kernel: Config = { name: 'kernel', kind: 'kernel', options: 'redirect_dir=on,index=on,xino=on' };
+export const fuseOverlayfs: Config = { name: 'fuse-overlayfs', kind: 'fuse-overlayfs' };
+export const native: Config = { name: 'native', kind: 'stratafs', channel: 'native', options: 'passthrough=auto' };
+export const nativeCached: Config = {
+  name: 'native-cached',
+  kind: 'stratafs',
+  channel: 'native',
+  options: 'passthrough=off',
+};
+export const fuseNative: Config = { name: 'fuse-native', kind: 'stratafs', channel: 'fuse-native' };
+
+const all = [host, kernel, fuseOverlayfs, native, nativeCached, fuseNative];
+
+/** Why `config` cannot run here, or undefined. */
+export function missing(config: Config): string | undefined {
+  if (config.kind === 'host') return undefined;
+  if (process.getuid?.() !== 0) return 'needs root';
+  if (config.kind === 'kernel') return undefined;
+  if (!existsSync('/dev/fuse')) return 'needs /dev/fuse';
+  if (config.kind === 'fuse-overlayfs') return existsSync('/usr/bin/fuse-overlayfs') ? undefined : 'not installed';
+  return existsSync(mainScript) ? undefined : 'stratafs is not built';
+}
+
+/** `wanted`, or what STRATAFS_TEST_CONFIGS (names, comma separated) puts in its place. */
+export function chosen(wanted: readonly Config[]): readonly Config[] {
+  const names = process.env.STRATAFS_TEST_CONFIGS?.split(',');
+  return names ? all.filter((config) => names.includes(config.name)) : wanted;
+}
