@@ -38,6 +38,7 @@ export class Agent extends AgentCalls {
   readonly #waiting: Waiter[] = [];
   readonly #ended: Promise<void>;
   #over = false;
+  #background = false;
 
   private constructor(child: ChildProcessWithoutNullStreams) {
     super();
@@ -66,11 +67,17 @@ export class Agent extends AgentCalls {
     return this.#child.pid as number;
   }
 
-  /** Lets the test process end although this client is still there. */
-  unref(): void {
-    this.#child.unref();
-    for (const stream of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) {
-      (stream as unknown as { unref?: () => void }).unref?.();
+  /** From now on the test process waits for this client only while a call is under way. */
+  background(): void {
+    this.#background = true;
+    this.#hold(false);
+  }
+
+  #hold(held: boolean): void {
+    const parts = [this.#child, this.#child.stdin, this.#child.stdout, this.#child.stderr];
+    for (const part of parts as unknown as { ref(): void; unref(): void }[]) {
+      if (held) part.ref();
+      else part.unref();
     }
   }
 
@@ -78,6 +85,7 @@ export class Agent extends AgentCalls {
     const line = [name, ...args.map(encode)].join(' ');
     return new Promise((resolve, reject) => {
       if (this.#over) return reject(new Error(`agent ended before ${line.slice(0, 120)}`));
+      if (this.#background && this.#waiting.length === 0) this.#hold(true);
       this.#waiting.push({ resolve, reject, line });
       this.#child.stdin.write(`${line}\n`);
     });
@@ -98,6 +106,7 @@ export class Agent extends AgentCalls {
   #onLine(line: string): void {
     const [result, ...values] = line.split(' ');
     this.#waiting.shift()?.resolve({ result: Number(result), values });
+    if (this.#background && this.#waiting.length === 0) this.#hold(false);
   }
 
   #fail(reason: string): void {
@@ -110,7 +119,7 @@ let host: Promise<Agent> | undefined;
 /** The client for work on host directories, shared by the whole test process. */
 export function hostAgent(): Promise<Agent> {
   host ??= Agent.start('/').then((agent) => {
-    agent.unref();
+    agent.background();
     return agent;
   });
   return host;

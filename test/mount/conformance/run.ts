@@ -114,7 +114,7 @@ async function runItem(t: Test, m: Mounted, item: Item, plan: Plan): Promise<voi
   if (error === undefined && reason !== undefined) t.fail(`${title}: listed as known (${reason}), but it passes`);
   else if (error === undefined) t.pass(title);
   else if (reason !== undefined) t.fail(title, { todo: reason, found: error.message });
-  else t.fail(title, { error: error.message, stack: error.stack });
+  else t.fail(title, { error: error.message, stack: error.stack ?? '' });
   if (error !== undefined) await revive(t, m);
 }
 
