@@ -4,8 +4,8 @@
 
 export const MAJOR = 7;
 export const MINOR = 45;
-/** Before 7.9 entry, attr, mknod and write have other sizes; such a kernel is refused at INIT. */
-export const OLDEST_MINOR = 9;
+/** Before 7.12 mknod and create have no umask, before 7.9 most structs are smaller; refused at INIT. */
+export const OLDEST_MINOR = 12;
 
 export const ROOT_NODEID = 1;
 /** The uid or gid the kernel sends for "no caller id" (idmapped mounts, requests of its own). */

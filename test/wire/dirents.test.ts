@@ -82,6 +82,10 @@ t.test('the size may be larger than the buffer', (t) => {
 t.test('an empty listing is an empty payload', (t) => {
   start(4096);
   t.equal(finish().length, 16);
+  start(32);
+  t.ok(dirents.add(1, 0, 1, 8, 'exactly8'));
+  t.notOk(dirents.add(1, 0, 1, 8, 'a'), 'nothing is left');
+  t.equal(finish().length, 16 + 32);
   start(0);
   t.notOk(dirents.add(1, 0, 1, 8, 'a'));
   t.equal(finish().length, 16);

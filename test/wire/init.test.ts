@@ -101,8 +101,41 @@ t.test('limits stay within their fields', (t) => {
 t.test('other versions', (t) => {
   t.strictSame(negotiate({ ...everything, major: 8 }, {}), { kind: 'again', major: 7, minor: 45 });
   t.equal(negotiate({ ...everything, major: 6 }, {}).kind, 'error');
-  t.match(negotiate({ ...everything, minor: 8 }, {}), { kind: 'error', why: /7\.8/ });
+  t.match(negotiate({ ...everything, minor: 11 }, {}), { kind: 'error', why: /7\.11/ });
+  t.equal(negotiate({ ...everything, minor: 12 }, {}).kind, 'agreed');
   t.equal(agreed({}, { ...everything, minor: 22 }).negotiated.initOutSize, 24);
   t.equal(agreed({}, { ...everything, minor: 23 }).negotiated.initOutSize, 64);
+  t.end();
+});
+
+t.test('each feature with the minor that brought it, and not one earlier', (t) => {
+  const since = {
+    autoInvalData: 20,
+    readdirplus: 21,
+    asyncDio: 22,
+    writebackCache: 23,
+    parallelDirops: 25,
+    posixAcl: 26,
+    abortError: 27,
+    cacheSymlinks: 28,
+    noOpendirSupport: 29,
+    explicitInvalData: 30,
+    handleKillprivV2: 33,
+    setxattrExt: 33,
+    securityCtx: 36,
+    createSuppGroup: 38,
+    hasExpireOnly: 38,
+    directIoAllowMmap: 39,
+    passthrough: 40,
+    hasResend: 40,
+    allowIdmap: 41,
+    overIoUring: 42,
+    requestTimeout: 43,
+  } as const;
+  for (const [feature, minor] of Object.entries(since) as [keyof typeof since, number][]) {
+    const wishes = { [feature]: true };
+    t.ok(agreed(wishes, { ...everything, minor }).negotiated[feature], `${feature} in 7.${minor}`);
+    t.notOk(agreed(wishes, { ...everything, minor: minor - 1 }).negotiated[feature], `${feature} before`);
+  }
   t.end();
 });

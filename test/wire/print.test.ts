@@ -47,6 +47,9 @@ t.test('replies', (t) => {
   ok.writeInt32LE(-2, 4);
   t.equal(printReply(ok), '#8 -> ENOENT');
   t.equal(printReply(ok.subarray(0, 3)), 'a reply shorter than its header');
+  const high = Buffer.alloc(16);
+  high.writeUInt32LE(1, 12);
+  t.equal(printReply(high), '#4294967296 -> ok 0 bytes');
   t.equal(printUnique(0xffff_ffff, 0x7fff_ffff), (2n ** 63n - 1n).toString());
   t.end();
 });

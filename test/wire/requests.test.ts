@@ -281,6 +281,13 @@ t.test('an unknown opcode is answered ENOSYS', (t) => {
   t.end();
 });
 
+t.test('a malformed request still says whose it is', (t) => {
+  const caller = { unique: 2n ** 40n + 1n, nodeid: 2 ** 40 + 3, uid: 1, gid: 2, pid: 3 };
+  const header = { uniqueLow: 1, uniqueHigh: 256, nodeid: caller.nodeid, uid: 1, gid: 2, pid: 3 };
+  t.match(one(request(99, build.empty(), caller)), { ...header, malformed: true });
+  t.end();
+});
+
 t.test('names must be there and end', (t) => {
   const invalid = { malformed: true, errno: errno.EINVAL };
   t.match(one(request(Opcode.LOOKUP, build.names(''))), invalid, 'empty');
@@ -359,12 +366,14 @@ t.test('extensions that contradict themselves', (t) => {
   const body = build.mkdir(0o755, 0, 'a');
   const huge = build.empty().u32(0xffff_fff0, 32);
   const tiny = build.empty().u32(4, 32);
+  const bare = build.empty().u32(8, 31);
   const none = build.empty().u32(16, 32, 0, 0);
   const lying = Buffer.from(request(Opcode.MKDIR, body));
   lying.writeUInt16LE(2000, 36);
   t.match(one(request(Opcode.MKDIR, body, {}, huge)), { malformed: true, errno: errno.EINVAL });
   t.match(one(request(Opcode.MKDIR, body, {}, tiny)), { malformed: true, errno: errno.EINVAL });
   t.match(one(request(Opcode.MKDIR, body, {}, none)), { malformed: false, body: { suppGroup: undefined } });
+  t.match(one(request(Opcode.MKDIR, body, {}, bare)), { malformed: false }, 'a header alone');
   t.match(one(lying), { malformed: true, errno: errno.EINVAL }, 'longer than the request');
   t.end();
 });
