@@ -4,7 +4,18 @@ import { fails, is, ok, yes } from '../../support/expect.js';
 import { FS_FLAGS, O } from '../../support/linux.js';
 import type { Family } from './case.js';
 
-const strange = ['with space', 'new\nline', '\xff\xfe\x80', 'caf\xc3\xa9', '%41', "quote'\"", '-rf', '\x01', '...', '~'];
+const strange = [
+  'with space',
+  'new\nline',
+  '\xff\xfe\x80',
+  'caf\xc3\xa9',
+  '%41',
+  'quote\'"',
+  '-rf',
+  '\x01',
+  '...',
+  '~',
+];
 
 export const filesystem: Family = {
   'statfs shows a real filesystem': async ({ a }) => {

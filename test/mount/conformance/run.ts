@@ -95,8 +95,9 @@ async function attempt(m: Mounted, item: Item): Promise<Error | undefined> {
 
 /** A server that a case killed is started again, so that the next case has its chance. */
 async function revive(t: Test, m: Mounted): Promise<void> {
-  const alive = await Promise.race([m.client.stat('.').catch(() => -107), new Promise((r) => setTimeout(r, 3000, -110))]);
-  if (typeof alive === 'object') return;
+  const late = new Promise<number>((resolve) => setTimeout(resolve, 3000, -110));
+  const answer = await Promise.race([m.client.statfs('.').catch(() => -107), late]);
+  if (typeof answer === 'object') return;
   t.fail('the server died; started again');
   await m.crash();
   await m.mount();
@@ -123,7 +124,7 @@ export async function runConformance(t: Test, plan: Plan): Promise<void> {
   const lower = items('lower');
   const upper = items('upper');
   const reason = missing(plan.config);
-  await t.test(plan.config.name, reason === undefined ? {} : { skip: reason }, async (t) => {
+  await t.test(plan.config.name, { timeout: 110_000, ...(reason && { skip: reason }) }, async (t) => {
     const setup = { config: plan.config, lowers: [layerOf(lower)], upper: layerOf(upper), timeout: 100_000 };
     await withMount(t, setup, async (m) => {
       for (const item of [...lower, ...upper]) await runItem(t, m, item, plan);

@@ -54,12 +54,15 @@ export const unlinked: Family = {
     await is((await ok(a.fstat(fd))).mode, 0o100640);
     await is(a.pread(fd, 5, 0), 'hello');
   },
-  'xattrs': async ({ a }) => {
+  xattrs: async ({ a }) => {
     await ok(a.setxattr('file', 'user.before', 'b'));
     const fd = await gone(a);
     await is(a.fgetxattr(fd, 'user.before'), 'b');
     await ok(a.fsetxattr(fd, 'user.after', 'a'));
-    await is((await ok(a.flistxattr(fd))).filter((k) => k.startsWith('user.')), ['user.after', 'user.before']);
+    await is(
+      (await ok(a.flistxattr(fd))).filter((k) => k.startsWith('user.')),
+      ['user.after', 'user.before'],
+    );
     await ok(a.fremovexattr(fd, 'user.before'));
     await fails(a.fgetxattr(fd, 'user.before'), 'ENODATA');
   },

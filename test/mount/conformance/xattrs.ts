@@ -39,7 +39,10 @@ export const xattrs: Family = {
     await ok(a.setxattr('file', 'user.two', ''));
     await is(a.getxattr('file', 'user.one'), 'first');
     await is(a.getxattr('file', 'user.two'), '');
-    await is((await ok(a.listxattr('file'))).filter((k) => k.startsWith('user.')), ['user.one', 'user.two']);
+    await is(
+      (await ok(a.listxattr('file'))).filter((k) => k.startsWith('user.')),
+      ['user.one', 'user.two'],
+    );
     await ok(a.removexattr('file', 'user.one'));
     await fails(a.getxattr('file', 'user.one'), 'ENODATA');
     await fails(a.removexattr('file', 'user.one'), 'ENODATA');
@@ -114,7 +117,10 @@ export const xattrs: Family = {
     if (expects === 'plain') return;
     for (const name of ['dir', 'file', '.']) {
       const keys = await ok(a.listxattr(name));
-      await is(keys.filter((key) => /^(trusted|user)\.(overlay|fuseoverlayfs)/.test(key)), []);
+      await is(
+        keys.filter((key) => /^(trusted|user)\.(overlay|fuseoverlayfs)/.test(key)),
+        [],
+      );
       await fails(a.getxattr(name, 'trusted.overlay.opaque'), 'ENODATA', 'EOPNOTSUPP');
     }
   },
