@@ -1,0 +1,84 @@
+// Child processes of the harness: run one to its end with a time limit, and remember which are
+// running so that an interrupt can end them. Knows nothing of mounts or cases.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+
+/** A command line, where it runs, and what is added to its environment. */
+export interface Command {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly cwd?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const running = new Set<ChildProcess>();
+
+/** Ends every child that is still running; for interrupts. */
+export function killRunning(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
+function describe(command: Command): string {
+  const line = [command.file, ...command.args].join(' ');
+  return line.length > 80 ? `${line.slice(0, 80)}…` : line;
+}
+
+function settle(child: ChildProcess, command: Command, milliseconds: number, event: 'close' | 'exit'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let expired = false;
+    const timer = setTimeout(() => {
+      expired = true;
+      child.kill('SIGKILL');
+    }, milliseconds);
+    running.add(child);
+    const finish = (): void => {
+      clearTimeout(timer);
+      running.delete(child);
+    };
+    child.once('error', (error) => {
+      finish();
+      reject(error);
+    });
+    child.once(event, (code: number | null) => {
+      finish();
+      if (expired) reject(new Error(`no end within ${milliseconds / 1000} s: ${describe(command)}`));
+      else resolve(code ?? 255);
+    });
+  });
+}
+
+/** Runs a command and returns its stdout; throws with the last line of stderr when it fails. */
+export async function run(command: Command, milliseconds: number): Promise<string> {
+  const child = spawn(command.file, command.args, { cwd: command.cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const code = await settle(child, command, milliseconds, 'close');
+  if (code !== 0) throw new Error(lastLine(stderr) ?? `exit code ${code}: ${describe(command)}`);
+  return stdout;
+}
+
+/** Runs a command that may leave a daemon behind: its output goes to `log`, its own exit is the end. */
+export async function runDaemonizing(command: Command, log: string, milliseconds: number): Promise<void> {
+  const output = openSync(log, 'a');
+  const env = { ...process.env, ...command.environment };
+  const child = spawn(command.file, command.args, { cwd: command.cwd, env, stdio: ['ignore', output, output] });
+  closeSync(output);
+  const code = await settle(child, command, milliseconds, 'exit');
+  if (code !== 0) throw new Error(lastLine(readFileSync(log, 'utf8')) ?? `exit code ${code}: ${describe(command)}`);
+}
+
+function lastLine(text: string): string | undefined {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.at(-1)?.trim();
+}
+
+export function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
