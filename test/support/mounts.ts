@@ -9,7 +9,16 @@ import { Agent } from './agent.js';
 import { type Config, missing } from './configs.js';
 import { eventually } from './expect.js';
 import { freshDirectory } from './paths.js';
-import { dropCaches, forceUnmount, isMounted, type Layers, mountReadOnly, type Server, startServer } from './server.js';
+import {
+  dropCaches,
+  forceUnmount,
+  isMounted,
+  type Layers,
+  mountReadOnly,
+  mountTmpfs,
+  type Server,
+  startServer,
+} from './server.js';
 import { type Comparison, checksumTree, makeTree, readTree, type TreeSpec } from './tree.js';
 
 export interface Setup {
@@ -19,6 +28,8 @@ export interface Setup {
   /** What the upper holds at the start; null for a read-only mount without one. */
   readonly upper?: TreeSpec | null;
   readonly options?: string;
+  /** Indices of the lowers that get a filesystem (tmpfs) of their own. */
+  readonly tmpfs?: readonly number[];
   /** When the watchdog ends the mount, ms. */
   readonly timeout?: number;
 }
@@ -176,6 +187,7 @@ async function makeLayers(setup: Setup, base: string): Promise<Layers> {
   for (const [index, spec] of setup.lowers.entries()) {
     const path = join(base, `lower${index}`);
     await mkdir(path);
+    if (setup.tmpfs?.includes(index)) await mountTmpfs(path);
     await makeTree(path, spec);
     lowers.push(path);
   }
@@ -236,7 +248,7 @@ export async function withMount(t: Test, setup: Setup, body: (m: Mounted) => Pro
     clearTimeout(watchdog);
     if (m.alive) await m.crash();
     await m.stopClients();
-    await forceUnmount(m.root);
+    for (const path of [m.root, ...m.layers.lowers]) await forceUnmount(path);
     await rm(base, { recursive: true, force: true });
   }
 }

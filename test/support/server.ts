@@ -177,6 +177,11 @@ async function hostServer(layers: Layers): Promise<Server> {
   };
 }
 
+/** A filesystem of its own at `path`. */
+export async function mountTmpfs(path: string): Promise<void> {
+  await run('mount', ['-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', path]);
+}
+
 /** Mounts the layers at `path` by kernel overlayfs, read-only, the upper as the top lower. */
 export async function mountReadOnly(layers: Layers, path: string): Promise<void> {
   const stack = layers.upper === undefined ? [...layers.lowers] : [layers.upper, ...layers.lowers];
