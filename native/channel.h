@@ -1,0 +1,78 @@
+// One open /dev/fuse as JavaScript drives it: the poll handle, the two buffers, the data plane.
+// Lives on the JavaScript thread. Never closes the device: that descriptor is the caller's.
+// Knows four opcodes (fuse_abi.h) and no files.
+
+#ifndef STRATAFS_CHANNEL_H_
+#define STRATAFS_CHANNEL_H_
+
+#include <node_api.h>
+#include <uv.h>
+
+#include "data_plane.h"
+
+namespace stratafs {
+
+int BackingOpen(int device, int fd);
+int BackingClose(int device, uint32_t id);
+
+class Channel {
+ public:
+  Channel(napi_env env, int device, size_t max_write);
+  ~Channel();
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  // Makes the buffers and hangs them on `object`, which wraps this channel. False: out of memory.
+  bool CreateBuffers(napi_value object);
+
+  // 0 or -errno; EBUSY when already started, ESHUTDOWN after a stop.
+  int Start(napi_value object, napi_value on_request, napi_value on_end);
+  void Stop();
+  int Reply(size_t length);
+  int Write(const void* message, size_t length);
+
+  int device() const { return device_; }
+  DataPlane& plane() { return plane_; }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  // Outlives the channel when libuv has not closed the handle yet.
+  struct Poll {
+    uv_poll_t handle;
+    Channel* channel;
+    napi_async_cleanup_hook_handle hook;
+  };
+
+  static void OnPoll(uv_poll_t* handle, int status, int events);
+  static void OnPollClosed(uv_handle_t* handle);
+  static void OnEnvExit(napi_async_cleanup_hook_handle hook, void* data);
+
+  void Drain(int status);
+  bool ReadOne(int* end);
+  void Dispatch(size_t length);
+  void AnswerFailedCallback(const fuse::InHeader& header);
+  void End(int code);
+  void Call(napi_async_context context, napi_value fn, double argument);
+
+  napi_env env_;
+  const int device_;
+  size_t max_write_;
+  Counters counters_;
+  DataPlane plane_;
+  uint8_t* request_ = nullptr;
+  size_t request_size_ = 0;
+  uint8_t* reply_ = nullptr;
+  size_t reply_size_ = 0;
+  napi_ref request_ref_ = nullptr, reply_ref_ = nullptr;
+
+  Poll* poll_ = nullptr;
+  bool stopped_ = false;
+  uint64_t current_ = 0;  // unique of the request JavaScript is handling
+  bool answered_ = false;
+  napi_ref self_ref_ = nullptr, on_request_ref_ = nullptr, on_end_ref_ = nullptr;
+  napi_async_context context_ = nullptr;
+};
+
+}  // namespace stratafs
+
+#endif  // STRATAFS_CHANNEL_H_

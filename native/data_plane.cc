@@ -1,0 +1,282 @@
+// The data plane's body: the grant table, cached reads inline, everything slow on workers.
+// Every request it takes is answered exactly once, also while stopping.
+// Refuses to know layers, names and JavaScript; offsets and sizes are the kernel's.
+
+#include "data_plane.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+namespace stratafs {
+namespace {
+
+constexpr size_t kWorkers = 3;
+constexpr size_t kQueueMax = 256;
+constexpr size_t kSpareMax = 8;
+constexpr size_t kInlineWrite = 32 * 1024;
+constexpr size_t kInlineRead = 32 * 1024;
+constexpr size_t kBlockMin = 1 << 20;
+constexpr size_t kPage = 4096;
+
+bool Grow(Block* block, size_t size) {
+  if (block->capacity >= size) return true;
+  size_t capacity = size < kBlockMin ? kBlockMin : (size + kPage - 1) & ~(kPage - 1);
+  void* bytes = nullptr;
+  if (posix_memalign(&bytes, kPage, capacity) != 0) return false;
+  free(block->bytes);
+  *block = {static_cast<uint8_t*>(bytes), capacity};
+  return true;
+}
+
+// Bytes read up to `size` or the end of the file, or -errno. A short answer tells the kernel where
+// the file ends, so a failure after some bytes is a failure of the whole.
+ssize_t ReadFully(int fd, uint8_t* into, size_t size, int64_t offset) {
+  size_t done = 0;
+  while (done < size) {
+    ssize_t got = pread(fd, into + done, size - done, offset + static_cast<int64_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return -errno;
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  return static_cast<ssize_t>(done);
+}
+
+// Bytes written (short when the disk filled on the way), or -errno when none were.
+ssize_t WriteFully(int fd, const uint8_t* from, size_t size, int64_t offset) {
+  size_t done = 0;
+  while (done < size) {
+    ssize_t put = pwrite(fd, from + done, size - done, offset + static_cast<int64_t>(done));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return done > 0 ? static_cast<ssize_t>(done) : -errno;
+    if (put == 0) break;
+    done += static_cast<size_t>(put);
+  }
+  return static_cast<ssize_t>(done);
+}
+
+// What a write by someone without CAP_FSETID does to the file it writes (file_remove_privs).
+int StripPrivileges(int fd) {
+  struct stat st;
+  if (fstat(fd, &st) < 0) return -errno;
+  mode_t kill = st.st_mode & S_ISUID;
+  if (st.st_mode & S_IXGRP) kill |= st.st_mode & S_ISGID;
+  if (kill != 0 && fchmod(fd, (st.st_mode & 07777) & ~kill) < 0) return -errno;
+  if (fremovexattr(fd, "security.capability") < 0 && errno != ENODATA && errno != EOPNOTSUPP) return -errno;
+  return 0;
+}
+
+}  // namespace
+
+DataPlane::DataPlane(int device, Counters* counters) : device_(device), counters_(counters) {}
+
+DataPlane::~DataPlane() {
+  Stop();
+  free(inline_block_.bytes);
+  for (Block& block : spare_) free(block.bytes);
+}
+
+int DataPlane::Attach(uint64_t fh, int fd) {
+  if (fd < 0) return -EBADF;
+  SharedFd& slot = table_[fh];
+  if (slot) return -EEXIST;
+  slot = std::make_shared<UniqueFd>(fd);
+  return 0;
+}
+
+int DataPlane::Swap(uint64_t fh, int fd) {
+  auto found = table_.find(fh);
+  if (fd < 0) return -EBADF;
+  if (found == table_.end()) return -ENOENT;
+  found->second = std::make_shared<UniqueFd>(fd);
+  return 0;
+}
+
+int DataPlane::Detach(uint64_t fh) { return table_.erase(fh) == 1 ? 0 : -ENOENT; }
+
+bool DataPlane::Serve(const uint8_t* request, size_t length) {
+  fuse::InHeader header;
+  if (table_.empty() || length < sizeof header + sizeof(fuse::ReadIn)) return false;
+  memcpy(&header, request, sizeof header);
+  if (header.len != length) return false;
+  if (header.opcode == fuse::kRead) return ServeRead(header, request + sizeof header);
+  if (header.opcode == fuse::kWrite) return ServeWrite(header, request + sizeof header);
+  return false;
+}
+
+bool DataPlane::ServeRead(const fuse::InHeader& header, const uint8_t* body) {
+  fuse::ReadIn in;
+  memcpy(&in, body, sizeof in);
+  auto found = table_.find(in.fh);
+  if (found == table_.end()) return false;
+  counters_->reads++;
+  Task task = {header.unique, found->second, static_cast<int64_t>(in.offset), in.size, false, false, {}};
+  if (ReadCached(task) || Offload(&task)) return true;
+  Run(&task);
+  return true;
+}
+
+// True when the page cache had the answer. A short read is one only where the file ends.
+bool DataPlane::ReadCached(const Task& task) {
+  if (!Grow(&inline_block_, task.size)) return false;
+  int fd = task.file->get();
+  struct iovec iov = {inline_block_.bytes, task.size};
+  ssize_t got = preadv2(fd, &iov, 1, task.offset, RWF_NOWAIT);
+  if (got < 0 && errno == EOPNOTSUPP && task.size <= kInlineRead) {
+    got = ReadFully(fd, inline_block_.bytes, task.size, task.offset);
+  }
+  if (got < 0) return false;
+  struct stat st;
+  bool whole = static_cast<size_t>(got) == task.size;
+  if (!whole && (fstat(fd, &st) < 0 || task.offset + got < st.st_size)) return false;
+  counters_->bytes_read += static_cast<uint64_t>(got);
+  Reply(task.unique, inline_block_.bytes, static_cast<size_t>(got));
+  return true;
+}
+
+bool DataPlane::ServeWrite(const fuse::InHeader& header, const uint8_t* body) {
+  fuse::WriteIn in;
+  memcpy(&in, body, sizeof in);
+  auto found = table_.find(in.fh);
+  if (found == table_.end() || header.len - sizeof header - sizeof in < in.size) return false;
+  counters_->writes++;
+  const uint8_t* data = body + sizeof in;
+  bool strip = (in.write_flags & fuse::kWriteKillSuidgid) != 0;
+  Task task = {header.unique, found->second, static_cast<int64_t>(in.offset), in.size, true, strip, {}};
+  if (in.size > kInlineWrite && TakeBlock(in.size, &task.block)) {
+    memcpy(task.block.bytes, data, in.size);
+    if (Offload(&task)) return true;
+  }
+  RunWrite(task, data);
+  GiveBlock(task.block);
+  return true;
+}
+
+// False when the queue is full or no worker could be started: the caller does the work itself,
+// which is also what slows the readers of the device down.
+bool DataPlane::Offload(Task* task) {
+  if (workers_.empty() && !StartWorkers()) return false;
+  pthread_mutex_lock(&mutex_);
+  bool room = queue_.size() < kQueueMax && !stopping_;
+  if (room) queue_.push_back(*task);
+  pthread_mutex_unlock(&mutex_);
+  if (!room) return false;
+  counters_->offloaded++;
+  pthread_cond_signal(&wake_);
+  return true;
+}
+
+// Workers take no signals: handlers belong to the threads that installed them.
+bool DataPlane::StartWorkers() {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  for (size_t i = 0; i < kWorkers; i++) {
+    pthread_t thread;
+    if (pthread_create(&thread, nullptr, WorkerMain, this) == 0) workers_.push_back(thread);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return !workers_.empty();
+}
+
+void* DataPlane::WorkerMain(void* self) {
+  pthread_setname_np(pthread_self(), "stratafs-data");
+  static_cast<DataPlane*>(self)->Work();
+  return nullptr;
+}
+
+void DataPlane::Work() {
+  pthread_mutex_lock(&mutex_);
+  for (;;) {
+    while (queue_.empty() && !stopping_) pthread_cond_wait(&wake_, &mutex_);
+    if (queue_.empty()) break;
+    Task task = std::move(queue_.front());
+    queue_.pop_front();
+    pthread_mutex_unlock(&mutex_);
+    Run(&task);
+    task.file.reset();
+    pthread_mutex_lock(&mutex_);
+  }
+  pthread_mutex_unlock(&mutex_);
+}
+
+void DataPlane::Run(Task* task) {
+  bool memory = task->is_write || TakeBlock(task->size, &task->block);
+  if (!memory) ReplyError(task->unique, ENOMEM);
+  else if (task->is_write) RunWrite(*task, task->block.bytes);
+  else RunRead(*task);
+  GiveBlock(task->block);
+  task->block = {};
+}
+
+void DataPlane::RunRead(const Task& task) {
+  ssize_t got = ReadFully(task.file->get(), task.block.bytes, task.size, task.offset);
+  if (got < 0) return ReplyError(task.unique, static_cast<int>(-got));
+  counters_->bytes_read += static_cast<uint64_t>(got);
+  Reply(task.unique, task.block.bytes, static_cast<size_t>(got));
+}
+
+void DataPlane::RunWrite(const Task& task, const uint8_t* bytes) {
+  int fd = task.file->get();
+  ssize_t put = task.strip ? StripPrivileges(fd) : 0;
+  if (put == 0) put = WriteFully(fd, bytes, task.size, task.offset);
+  if (put < 0) return ReplyError(task.unique, static_cast<int>(-put));
+  counters_->bytes_written += static_cast<uint64_t>(put);
+  fuse::WriteOut out = {static_cast<uint32_t>(put), 0};
+  Reply(task.unique, &out, sizeof out);
+}
+
+void DataPlane::Reply(uint64_t unique, const void* body, size_t length) {
+  fuse::OutHeader header = {static_cast<uint32_t>(sizeof header + length), 0, unique};
+  struct iovec iov[2] = {{&header, sizeof header}, {const_cast<void*>(body), length}};
+  CountReply(writev(device_, iov, length > 0 ? 2 : 1));
+}
+
+void DataPlane::ReplyError(uint64_t unique, int code) {
+  fuse::OutHeader header = {sizeof header, -code, unique};
+  CountReply(write(device_, &header, sizeof header));
+}
+
+// ENOENT: the caller was interrupted and the kernel has dropped the request.
+void DataPlane::CountReply(ssize_t written) {
+  if (written >= 0) return;
+  if (errno == ENOENT) counters_->interrupted++;
+  else counters_->reply_errors++;
+}
+
+bool DataPlane::TakeBlock(size_t size, Block* out) {
+  pthread_mutex_lock(&mutex_);
+  if (!spare_.empty()) {
+    *out = spare_.back();
+    spare_.pop_back();
+  }
+  pthread_mutex_unlock(&mutex_);
+  return Grow(out, size);
+}
+
+void DataPlane::GiveBlock(Block block) {
+  if (block.bytes == nullptr) return;
+  pthread_mutex_lock(&mutex_);
+  bool keep = spare_.size() < kSpareMax;
+  if (keep) spare_.push_back(block);
+  pthread_mutex_unlock(&mutex_);
+  if (!keep) free(block.bytes);
+}
+
+void DataPlane::Stop() {
+  pthread_mutex_lock(&mutex_);
+  stopping_ = true;
+  pthread_mutex_unlock(&mutex_);
+  pthread_cond_broadcast(&wake_);
+  for (pthread_t worker : workers_) pthread_join(worker, nullptr);
+  workers_.clear();
+  table_.clear();
+}
+
+}  // namespace stratafs

@@ -1,0 +1,100 @@
+// Answers READ and WRITE of granted handles from their descriptors, inline when that cannot block,
+// on a few worker threads otherwise. Owns the granted descriptors and the workers.
+// Knows no JavaScript, no names and no policy: a grant is (fh, descriptor), nothing more.
+
+#ifndef STRATAFS_DATA_PLANE_H_
+#define STRATAFS_DATA_PLANE_H_
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "fuse_abi.h"
+#include "unique_fd.h"
+
+namespace stratafs {
+
+struct Counters {
+  std::atomic<uint64_t> requests{0}, reads{0}, writes{0}, offloaded{0}, bytes_read{0}, bytes_written{0},
+      interrupted{0}, reply_errors{0};
+};
+
+// A descriptor shared by the table and the workers; closes with the last of them.
+using SharedFd = std::shared_ptr<UniqueFd>;
+
+// Memory for one transfer, page-aligned.
+struct Block {
+  uint8_t* bytes = nullptr;
+  size_t capacity = 0;
+};
+
+struct Task {
+  uint64_t unique;
+  SharedFd file;
+  int64_t offset;
+  size_t size;
+  bool is_write;
+  bool strip;   // set-id bits and capabilities go first
+  Block block;  // the data of a write; empty for a read
+};
+
+class DataPlane {
+ public:
+  DataPlane(int device, Counters* counters);
+  ~DataPlane();
+  DataPlane(const DataPlane&) = delete;
+  DataPlane& operator=(const DataPlane&) = delete;
+
+  // The table; JavaScript thread only. 0 or -errno; on an error the descriptor stays the caller's.
+  int Attach(uint64_t fh, int fd);
+  int Swap(uint64_t fh, int fd);
+  int Detach(uint64_t fh);
+  size_t attached() const { return table_.size(); }
+
+  // True when the request was taken and is or will be answered. JavaScript thread only.
+  bool Serve(const uint8_t* request, size_t length);
+
+  // Answers what is queued, joins the workers, closes every granted descriptor.
+  void Stop();
+
+  // Writes one error reply. Any thread.
+  void ReplyError(uint64_t unique, int code);
+
+ private:
+  bool ServeRead(const fuse::InHeader& header, const uint8_t* body);
+  bool ServeWrite(const fuse::InHeader& header, const uint8_t* body);
+  bool ReadCached(const Task& task);
+  bool Offload(Task* task);
+  bool StartWorkers();
+  static void* WorkerMain(void* self);
+  void Work();
+  void Run(Task* task);
+  void RunRead(const Task& task);
+  void RunWrite(const Task& task, const uint8_t* bytes);
+  void Reply(uint64_t unique, const void* body, size_t length);
+  void CountReply(ssize_t written);
+  bool TakeBlock(size_t size, Block* out);
+  void GiveBlock(Block block);
+
+  const int device_;
+  Counters* const counters_;
+  std::unordered_map<uint64_t, SharedFd> table_;
+  Block inline_block_;
+
+  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+  pthread_cond_t wake_ = PTHREAD_COND_INITIALIZER;
+  std::deque<Task> queue_;
+  std::vector<Block> spare_;
+  std::vector<pthread_t> workers_;
+  bool stopping_ = false;
+};
+
+}  // namespace stratafs
+
+#endif  // STRATAFS_DATA_PLANE_H_

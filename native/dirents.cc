@@ -1,0 +1,89 @@
+// Reads a whole directory in one pass of getdents64: names, types, inode numbers, in host order.
+// The descriptor's position is moved to the start and left at the end.
+// Refuses to know which names matter.
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "modules.h"
+#include "node_api_util.h"
+
+namespace stratafs {
+namespace {
+
+struct Dirent64 {
+  uint64_t ino;
+  int64_t offset;
+  uint16_t length;
+  uint8_t type;
+  char name[1];
+};
+static_assert(offsetof(Dirent64, type) == 18, "linux_dirent64.d_type");
+static_assert(offsetof(Dirent64, name) == 19, "linux_dirent64.d_name");
+
+constexpr size_t kBufferBytes = 64 * 1024;
+
+// What has been collected so far; each block of entries has its own handle scope.
+struct Scan {
+  napi_env env;
+  napi_value names;
+  uint32_t count = 0;
+  std::vector<uint8_t> types;
+  std::vector<uint32_t> inos;
+};
+
+bool IsDots(const char* name) {
+  return name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
+}
+
+void Add(Scan* scan, const Dirent64* entry) {
+  napi_value name = Latin1(scan->env, entry->name, strlen(entry->name));
+  napi_set_element(scan->env, scan->names, scan->count++, name);
+  scan->types.push_back(entry->type);
+  scan->inos.push_back(static_cast<uint32_t>(entry->ino));
+  scan->inos.push_back(static_cast<uint32_t>(entry->ino >> 32));
+}
+
+void AddBlock(Scan* scan, const uint8_t* block, size_t bytes) {
+  napi_handle_scope scope;
+  napi_open_handle_scope(scan->env, &scope);
+  for (size_t at = 0; at < bytes;) {
+    const Dirent64* entry = reinterpret_cast<const Dirent64*>(block + at);
+    if (!IsDots(entry->name)) Add(scan, entry);
+    at += entry->length;
+  }
+  napi_close_handle_scope(scan->env, scope);
+}
+
+napi_value ScanDir(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0);
+  if (!args.ok()) return args.Refuse();
+  alignas(8) static thread_local uint8_t block[kBufferBytes];
+  if (lseek(fd, 0, SEEK_SET) < 0) return args.Answer(-1);
+  Scan scan{env, nullptr, 0, {}, {}};
+  napi_create_array(env, &scan.names);
+  long bytes;
+  while ((bytes = syscall(SYS_getdents64, fd, block, sizeof block)) > 0) {
+    AddBlock(&scan, block, static_cast<size_t>(bytes));
+  }
+  if (bytes < 0) return args.Answer(-1);
+  napi_value out = nullptr;
+  napi_create_object(env, &out);
+  SetNamed(env, out, "names", scan.names);
+  SetNamed(env, out, "types", CopyToUint8Array(env, scan.types.data(), scan.types.size()));
+  SetNamed(env, out, "inos",
+           CopyToTypedArray(env, napi_uint32_array, 4, scan.inos.data(), scan.inos.size()));
+  return out;
+}
+
+}  // namespace
+
+void RegisterDirents(napi_env env, napi_value target) {
+  const Method methods[] = {{"scanDir", ScanDir}};
+  Expose(env, target, methods);
+}
+
+}  // namespace stratafs

@@ -1,0 +1,149 @@
+// Calls on an open descriptor, and the few on the process or thread (umask, ids, limits).
+// Owns no descriptor: the numbers are the caller's. Refuses to know which file is behind them.
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "modules.h"
+#include "node_api_util.h"
+
+namespace stratafs {
+namespace {
+
+napi_value Close(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0);
+  if (!args.ok()) return args.Refuse();
+  return args.Answer(close(fd));
+}
+
+napi_value Dup(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0);
+  if (!args.ok()) return args.Refuse();
+  return args.Answer(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+napi_value Ftruncate(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0);
+  int64_t size = args.I64(1);
+  if (!args.ok()) return args.Refuse();
+  return args.Answer(ftruncate(fd, size));
+}
+
+napi_value Fallocate(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0), mode = args.Int(1);
+  int64_t offset = args.I64(2), length = args.I64(3);
+  if (!args.ok()) return args.Refuse();
+  return args.Answer(fallocate(fd, mode, offset, length));
+}
+
+napi_value Lseek(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0), whence = args.Int(2);
+  int64_t offset = args.I64(1);
+  if (!args.ok()) return args.Refuse();
+  return args.Answer(lseek(fd, offset, whence));
+}
+
+napi_value Pread(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0);
+  Bytes into = args.U8(1);
+  int64_t offset = args.I64(2);
+  if (!args.ok()) return args.Refuse();
+  ssize_t rc;
+  do rc = pread(fd, into.data, into.length, offset);
+  while (rc < 0 && errno == EINTR);
+  return args.Answer(rc);
+}
+
+napi_value Pwrite(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0);
+  Bytes from = args.U8(1);
+  int64_t offset = args.I64(2);
+  if (!args.ok()) return args.Refuse();
+  ssize_t rc;
+  do rc = pwrite(fd, from.data, from.length, offset);
+  while (rc < 0 && errno == EINTR);
+  return args.Answer(rc);
+}
+
+napi_value Fsync(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0);
+  bool data_only = args.Bool(1);
+  if (!args.ok()) return args.Refuse();
+  return args.Answer(data_only ? fdatasync(fd) : fsync(fd));
+}
+
+napi_value Syncfs(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0);
+  if (!args.ok()) return args.Refuse();
+  return args.Answer(syncfs(fd));
+}
+
+napi_value Flock(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0), operation = args.Int(1);
+  if (!args.ok()) return args.Refuse();
+  return args.Answer(flock(fd, operation));
+}
+
+napi_value Umask(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  uint32_t mask = args.U32(0);
+  if (!args.ok()) return args.Refuse();
+  return args.Answer(umask(mask));
+}
+
+// Raw calls, so that only this thread changes (glibc would signal every thread). Becoming another
+// user drops the filesystem capabilities from the effective set; going back to 0 raises them again.
+// Back to root is the user first, so that the group changes with every capability in place again.
+napi_value SetFsIds(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  uint32_t uid = args.U32(0), gid = args.U32(1);
+  if (!args.ok()) return args.Refuse();
+  if (uid == 0) syscall(SYS_setfsuid, uid);
+  syscall(SYS_setfsgid, gid);
+  if (uid != 0) syscall(SYS_setfsuid, uid);
+  // The calls do not fail, they answer the value before; asking for an impossible id tells the truth.
+  bool taken = static_cast<uint32_t>(syscall(SYS_setfsuid, -1)) == uid &&
+               static_cast<uint32_t>(syscall(SYS_setfsgid, -1)) == gid;
+  return taken ? Number(env, 0) : ErrnoResult(env, EPERM);
+}
+
+napi_value Geteuid(napi_env env, napi_callback_info) { return Number(env, geteuid()); }
+
+napi_value Getegid(napi_env env, napi_callback_info) { return Number(env, getegid()); }
+
+napi_value RaiseFileLimit(napi_env env, napi_callback_info) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return Outcome(env, -1);
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) < 0) return Outcome(env, -1);
+  return Number(env, static_cast<double>(limit.rlim_cur));
+}
+
+}  // namespace
+
+void RegisterFiles(napi_env env, napi_value target) {
+  const Method methods[] = {
+      {"close", Close},         {"dup", Dup},           {"ftruncate", Ftruncate},
+      {"fallocate", Fallocate}, {"lseek", Lseek},       {"pread", Pread},
+      {"pwrite", Pwrite},       {"fsync", Fsync},       {"syncfs", Syncfs},
+      {"flock", Flock},         {"umask", Umask},       {"setFsIds", SetFsIds},
+      {"geteuid", Geteuid},     {"getegid", Getegid},   {"raiseFileLimit", RaiseFileLimit},
+  };
+  Expose(env, target, methods);
+}
+
+}  // namespace stratafs

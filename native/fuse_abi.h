@@ -1,0 +1,91 @@
+// The few FUSE structures the data plane reads and writes itself; everything else is TypeScript's
+// (lib/wire). Sizes and offsets are asserted, so a wrong edit does not compile.
+// Knows no files and no policy.
+
+#ifndef STRATAFS_FUSE_ABI_H_
+#define STRATAFS_FUSE_ABI_H_
+
+#include <linux/ioctl.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace stratafs::fuse {
+
+enum Opcode : uint32_t {
+  kForget = 2,
+  kRead = 15,
+  kWrite = 16,
+  kInterrupt = 36,
+  kBatchForget = 42,
+};
+
+// The writer lacks CAP_FSETID: set-id bits and file capabilities go before the data is written.
+constexpr uint32_t kWriteKillSuidgid = 1u << 2;
+
+struct InHeader {
+  uint32_t len;
+  uint32_t opcode;
+  uint64_t unique;
+  uint64_t nodeid;
+  uint32_t uid;
+  uint32_t gid;
+  uint32_t pid;
+  uint16_t total_extlen;
+  uint16_t padding;
+};
+static_assert(sizeof(InHeader) == 40, "fuse_in_header");
+static_assert(offsetof(InHeader, unique) == 8, "fuse_in_header.unique");
+static_assert(offsetof(InHeader, total_extlen) == 36, "fuse_in_header.total_extlen");
+
+struct OutHeader {
+  uint32_t len;
+  int32_t error;
+  uint64_t unique;
+};
+static_assert(sizeof(OutHeader) == 16, "fuse_out_header");
+static_assert(offsetof(OutHeader, unique) == 8, "fuse_out_header.unique");
+
+struct ReadIn {
+  uint64_t fh;
+  uint64_t offset;
+  uint32_t size;
+  uint32_t read_flags;
+  uint64_t lock_owner;
+  uint32_t flags;
+  uint32_t padding;
+};
+static_assert(sizeof(ReadIn) == 40, "fuse_read_in");
+static_assert(offsetof(ReadIn, size) == 16, "fuse_read_in.size");
+
+struct WriteIn {
+  uint64_t fh;
+  uint64_t offset;
+  uint32_t size;
+  uint32_t write_flags;
+  uint64_t lock_owner;
+  uint32_t flags;
+  uint32_t padding;
+};
+static_assert(sizeof(WriteIn) == 40, "fuse_write_in");
+static_assert(offsetof(WriteIn, write_flags) == 20, "fuse_write_in.write_flags");
+
+struct WriteOut {
+  uint32_t size;
+  uint32_t padding;
+};
+static_assert(sizeof(WriteOut) == 8, "fuse_write_out");
+
+struct BackingMap {
+  int32_t fd;
+  uint32_t flags;
+  uint64_t padding;
+};
+static_assert(sizeof(BackingMap) == 16, "fuse_backing_map");
+
+constexpr unsigned long kIocBackingOpen = _IOW(229, 1, BackingMap);
+constexpr unsigned long kIocBackingClose = _IOW(229, 2, uint32_t);
+
+}  // namespace stratafs::fuse
+
+#endif  // STRATAFS_FUSE_ABI_H_
