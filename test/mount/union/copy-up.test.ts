@@ -12,7 +12,7 @@ import { device, dir, fifo, file, MADE_AT, sparse, symlink, type TreeSpec } from
 const configs = chosen([native, nativeCached, fuseNative]);
 const OLD = 1_111_111_111_222_333_444n;
 const MIB = 1 << 20;
-const capability = '\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00';
+const capability = `\x01\x00\x00\x02\x00\x04${'\x00'.repeat(14)}`;
 const acl =
   '\x02\0\0\0\x01\0\x06\0\xff\xff\xff\xff\x02\0\x04\0\xd2\x04\0\0\x04\0\0\0\xff\xff\xff\xff\x10\0\x04\0\xff\xff\xff\xff\x20\0\0\0\xff\xff\xff\xff';
 

@@ -1,0 +1,76 @@
+// Four processes at once in one small directory tree: only the errors that a race explains, and a
+// tree afterwards that is one and the same by every reading.
+
+import t from 'tap';
+import type { Agent } from '../../support/agent.js';
+import { chosen, fuseNative, native, nativeCached } from '../../support/configs.js';
+import { shownResult } from '../../support/linux.js';
+import { onEach } from '../../support/mounts.js';
+import { Random } from '../../support/random.js';
+import { differences, dir, type TreeSpec } from '../../support/tree.js';
+
+const configs = chosen([native, nativeCached, fuseNative]);
+const SECONDS = 4;
+const names = ['a', 'b', 'c', 'd/a', 'd/b', 'd/e/a', 'd/e/b', 'f/a', 'f/b'];
+const dirs = ['d', 'd/e', 'f', 'n', 'd/n'];
+const lower: TreeSpec = { a: 'a', b: 'b', d: dir({ a: 'a', e: dir({ a: 'a', z: 'z' }) }), f: dir({ b: 'b' }) };
+const explained = new Set(['ENOENT', 'EEXIST', 'ENOTEMPTY', 'EXDEV', 'EISDIR', 'ENOTDIR', 'EINVAL', 'EPERM', 'ELOOP']);
+
+async function step(a: Agent, r: Random): Promise<number> {
+  const [name, other, where] = [r.pick(names), r.pick(names), r.pick(dirs)];
+  switch (r.below(10)) {
+    case 0:
+      return a.unlink(name);
+    case 1:
+      return a.rename(name, other);
+    case 2:
+      return a.mkdir(where);
+    case 3:
+      return a.rmdir(where);
+    case 4:
+      return a.link(name, other);
+    case 5: {
+      const listed = await a.list(where);
+      return typeof listed === 'number' ? listed : 0;
+    }
+    case 6: {
+      const data = await a.cat(name);
+      return typeof data === 'number' ? data : 0;
+    }
+    case 7:
+      return a.chmod(name, 0o600 + r.below(64));
+    case 8:
+      return a.rename(where, r.pick(dirs));
+    default:
+      return a.put(name, 'x'.repeat(r.below(5000)));
+  }
+}
+
+async function hammer(a: Agent, seed: number, surprises: string[]): Promise<number> {
+  const random = new Random(seed);
+  const end = Date.now() + SECONDS * 1000;
+  let steps = 0;
+  while (Date.now() < end) {
+    const shown = shownResult(await step(a, random));
+    if (typeof shown === 'string' && !explained.has(shown)) surprises.push(shown);
+    steps += 1;
+  }
+  return steps;
+}
+
+await t.test('four processes', (t) =>
+  onEach(t, configs, { lowers: [lower] }, async (m, t) => {
+    const seed = Number(process.env.STRATAFS_SEED ?? Date.now() % 1_000_000);
+    const surprises: string[] = [];
+    const agents = await Promise.all([0, 1, 2, 3].map(() => m.newClient()));
+    const steps = await Promise.all(agents.map((agent, i) => hammer(agent, seed + i, surprises)));
+    t.same([...new Set(surprises)], [], `only errors that a race explains (seed ${seed}, ${steps.join('+')} steps)`);
+    await Promise.all(agents.map((agent) => agent.stop()));
+    const now = await m.tree();
+    await m.forget();
+    t.same(differences(await m.tree(), now), [], 'the same after a forget');
+    t.same(differences(await m.kernelTree(), now), [], 'the same in kernel overlayfs');
+    await m.remount();
+    t.same(differences(await m.tree(), now), [], 'the same after a remount');
+  }),
+);
