@@ -249,7 +249,7 @@ export abstract class AgentCalls {
     if (fd < 0) return fd;
     const wrote = content === '' ? 0 : await this.write(fd, content);
     await this.close(fd);
-    return wrote < 0 ? wrote : 0;
+    return Math.min(wrote, 0);
   }
 
   rmtree = (path: string) => this.#n('rmtree', path);
