@@ -3,7 +3,7 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import nodeGypBuild from 'node-gyp-build';
-import type { Jobs, Syscalls } from './syscalls.js';
+import type { Jobs, Syscalls } from './calls.js';
 
 /** How the addon answers what the channel's reader found; see native/README.md. */
 export interface NativeChannel {

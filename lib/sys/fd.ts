@@ -1,6 +1,6 @@
 // Who opens closes: a descriptor with exactly one owner.
 
-import type { Syscalls } from './syscalls.js';
+import type { Syscalls } from './calls.js';
 
 let live = 0;
 

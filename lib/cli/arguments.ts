@@ -1,0 +1,113 @@
+// argv of `stratafs mount` -> a checked request with every path resolved. Touches paths only to
+// resolve them.
+
+import { Buffer } from 'node:buffer';
+import { realpathSync, statSync } from 'node:fs';
+import { bytesOf, shown } from '../sys/name.js';
+import { explain, MountError, type Place, refuseOverlap } from '../union/layers.js';
+import { applyList, checkWhole, defaultOptions, type MountOptions, refuseUnknown } from '../union/options.js';
+
+export type ChannelName = 'native' | 'fuse-native';
+
+export interface MountRequest {
+  readonly options: MountOptions;
+  /** Absolute byte path. */
+  readonly mountpoint: string;
+  readonly foreground: boolean;
+  readonly channel: ChannelName;
+}
+
+interface Words {
+  readonly lists: string[];
+  readonly positional: string[];
+  foreground: boolean;
+  debug: boolean;
+  channel: ChannelName;
+}
+
+function channelName(value: string): ChannelName {
+  if (value === 'native' || value === 'fuse-native') return value;
+  throw new MountError(`--channel: '${value}' is neither native nor fuse-native`);
+}
+
+function sort(argv: readonly string[]): Words {
+  const words: Words = { lists: [], positional: [], foreground: false, debug: false, channel: 'native' };
+  for (let at = 0; at < argv.length; at += 1) {
+    const word = argv[at] as string;
+    const value = (): string => {
+      at += 1;
+      const next = argv[at];
+      if (next === undefined) throw new MountError(`${word} needs a value`);
+      return next;
+    };
+    if (word === '-f' || word === '--foreground') words.foreground = true;
+    else if (word === '-d' || word === '--debug') words.debug = true;
+    else if (word === '-o') words.lists.push(value());
+    else if (word.startsWith('-o')) words.lists.push(word.slice(2));
+    else if (word === '--channel') words.channel = channelName(value());
+    else if (word.startsWith('--channel=')) words.channel = channelName(word.slice('--channel='.length));
+    else if (word.startsWith('-') && word !== '-') throw new MountError(`unknown argument '${word}'`);
+    else words.positional.push(word);
+  }
+  return words;
+}
+
+/** The path without symlinks, as bytes. */
+function resolved(option: string, path: string): string {
+  try {
+    return realpathSync.native(Buffer.from(path, 'latin1'), 'buffer').toString('latin1');
+  } catch (error) {
+    const code = (error as { errno?: number }).errno ?? 0;
+    throw new MountError(`${option} ${shown(path)}: ${explain(-code)}`);
+  }
+}
+
+function resolvedDirectory(option: string, path: string): Place {
+  const real = resolved(option, path);
+  if (!statSync(Buffer.from(real, 'latin1')).isDirectory()) {
+    throw new MountError(`${option} ${shown(path)}: not a directory`);
+  }
+  return { option, path: real };
+}
+
+function resolveLayers(options: MountOptions): void {
+  const lowers = options.lowers.map((path) => resolvedDirectory('lowerdir', path));
+  const writable: Place[] = [];
+  if (options.upper !== null) writable.push(resolvedDirectory('upperdir', options.upper));
+  if (options.workdir !== null) writable.push(resolvedDirectory('workdir', options.workdir));
+  refuseOverlap(lowers, writable);
+  options.lowers = lowers.map((place) => place.path);
+  const [upper, workdir] = writable;
+  if (upper !== undefined && options.upper !== null) options.upper = upper.path;
+  if (workdir !== undefined && options.workdir !== null) options.workdir = workdir.path;
+}
+
+/** A mountpoint inside what the mount writes to would show the mount within itself. */
+function refuseInside(options: MountOptions, mountpoint: string): void {
+  for (const [option, path] of [['upperdir', options.upper], ['workdir', options.workdir]] as const) {
+    if (path !== null && mountpoint.startsWith(`${path}/`)) {
+      throw new MountError(`mountpoint ${shown(mountpoint)} lies inside ${option} ${shown(path)}`);
+    }
+  }
+}
+
+/** Parses and checks argv; throws MountError naming the option and the path. */
+export function parseMount(argv: readonly string[]): MountRequest {
+  const words = sort(argv.map(bytesOf));
+  const options = defaultOptions();
+  for (const list of words.lists) applyList(options, list, refuseUnknown);
+  checkWhole(options);
+  const mountpoint = words.positional.at(-1);
+  if (mountpoint === undefined) throw new MountError('no mountpoint');
+  if (words.positional.length > 2) throw new MountError(`too many arguments before mountpoint ${shown(mountpoint)}`);
+  resolveLayers(options);
+  const place = resolvedDirectory('mountpoint', mountpoint);
+  refuseInside(options, place.path);
+  options.debug ||= words.debug;
+  return {
+    options,
+    mountpoint: place.path,
+    foreground: words.foreground || options.debug,
+    channel: words.channel,
+  };
+}

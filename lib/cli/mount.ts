@@ -1,0 +1,79 @@
+// `stratafs mount`: checks the arguments, then serves the mount here (-f) or in a process of its own
+// that outlives this one. This one exits 0 when the mount answers and never before.
+
+import { spawn } from 'node:child_process';
+import { closeSync, writeSync } from 'node:fs';
+import { errno, errnoName } from '../errno.js';
+import { log, setLevel, setSink } from '../log.js';
+import { type Mounted, mountUnion, report } from '../mounted.js';
+import { type MountRequest, parseMount } from './arguments.js';
+
+/** Where the serving process says that the mount answers. */
+const READY_FD = 3;
+
+/** Entry of the command: returns the exit code. */
+export async function mountCommand(argv: readonly string[], serve: string): Promise<number> {
+  const request = parseMount(argv);
+  if (request.foreground) return serveHere(request, () => {});
+  return serveApart(argv, serve);
+}
+
+/** Entry of the serving process. */
+export async function serveCommand(argv: readonly string[]): Promise<number> {
+  return serveHere(parseMount(argv), detach);
+}
+
+/** After the mount answers nobody reads this process's output, and nobody waits for it. */
+function detach(): void {
+  setSink(() => {});
+  writeSync(READY_FD, 'ready\n');
+  closeSync(READY_FD);
+  closeSync(2);
+}
+
+async function serveHere(request: MountRequest, answered: () => void): Promise<number> {
+  if (request.options.debug) setLevel('debug');
+  const open = request.channel === 'native' ? mountUnion : await fuseNative();
+  const mounted = await open(request.options, request.mountpoint);
+  process.chdir('/');
+  listen(mounted);
+  answered();
+  const code = await mounted.ended;
+  if (code !== errno.ENODEV) log.error(`the connection ended: ${errnoName(code)}`);
+  process.exit(code === errno.ENODEV ? 0 : 1);
+}
+
+/** Loaded only when asked for: the package needs a libfuse that may not be there. */
+async function fuseNative(): Promise<typeof mountUnion> {
+  const { mountFuseNative } = await import('../fuse-native.js');
+  return mountFuseNative;
+}
+
+function listen(mounted: Mounted): void {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => mounted.unmount());
+  process.on('SIGUSR1', () => report(mounted.stats()));
+  process.on('SIGPIPE', () => {});
+}
+
+/** Starts the serving process and waits until it is ready or has failed. */
+function serveApart(argv: readonly string[], serve: string): Promise<number> {
+  const main = process.argv[1] as string;
+  const child = spawn(process.execPath, [main, serve, ...argv], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+  });
+  return new Promise((resolve) => {
+    child.stderr?.on('data', (text: Buffer) => process.stderr.write(text));
+    child.stdio[READY_FD]?.on('data', () => {
+      child.unref();
+      resolve(0);
+      // The serving process keeps its end of the pipes a moment longer than this one needs them.
+      setImmediate(() => process.exit(0));
+    });
+    child.on('error', (error) => {
+      process.stderr.write(`stratafs: ${error.message}\n`);
+      resolve(1);
+    });
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}

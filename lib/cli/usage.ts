@@ -1,0 +1,24 @@
+// The help text. No code.
+
+export const usage = `usage: stratafs mount [-f] [-d] -o lowerdir=TOP:…:BOTTOM[,upperdir=U,workdir=W][,OPTION…] MOUNTPOINT
+       stratafs umount MOUNTPOINT
+       stratafs --version | --help
+
+Stacks read-only layer directories under a writable upper directory. Without
+upperdir and workdir the mount is read-only.
+
+  -f                    stay in the foreground
+  -d                    foreground, and print each request and reply
+  --channel=native      speak FUSE to the kernel directly (default)
+  --channel=fuse-native go through the npm package fuse-native (libfuse 2.9)
+  -o LIST               options, separated by commas:
+     lowerdir=A:B:C     layers, top first; '\\:' is a colon in a path
+     upperdir=DIR       writable layer
+     workdir=DIR        scratch directory on the upper's filesystem
+     ro                 read-only, even with an upper
+     timeout=SECONDS    how long the kernel may trust names and attributes
+     passthrough=auto|all|upper|off
+     redirect_dir=on|off, index=on|off, volatile, fsync=0|1, noacl, static_nlink
+     fsname=NAME, allow_other, allow_root, default_permissions, debug
+     [no]dev [no]suid [no]exec [no]atime [no]diratime relatime sync dirsync
+`;

@@ -1,0 +1,157 @@
+// One mount, assembled: options become layers, nodes, a union and a session; unmounting takes them
+// apart in the reverse order. The only module that knows every floor.
+
+import { appendFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { assertionFailures } from './assert.js';
+import { errno } from './errno.js';
+import { log } from './log.js';
+import { MAX_WRITE, Session } from './session/session.js';
+import { mountFuse, unmountFuse } from './session/mount.js';
+import { Notifier } from './session/notifier.js';
+import { addon, type NativeChannel } from './sys/binding.js';
+import { liveFds } from './sys/fd.js';
+import { jobs, syscalls } from './sys/syscalls.js';
+import { MountError } from './union/layers.js';
+import type { MountOptions } from './union/options.js';
+import { assembleUnion, dissolveUnion } from './union/assemble.js';
+import type { DataPlane, Union } from './union/union.js';
+
+/** Counts of what lives in a mount; all but `nodes` are zero when it ends without a leak. */
+export interface MountStats {
+  readonly nodes: number;
+  readonly handles: number;
+  readonly backingIds: number;
+  readonly fds: number;
+  readonly attached: number;
+  readonly inFlight: number;
+  readonly assertions: number;
+  readonly [counter: string]: number;
+}
+
+/** A mount that answers. */
+export interface Mounted {
+  /** Takes it from the tree; `ended` settles when its last user has gone. */
+  unmount(): void;
+  /** errno that ended the connection; ENODEV is a plain unmount. */
+  readonly ended: Promise<number>;
+  stats(): MountStats;
+}
+
+/** Seconds that caches hold on a mount that is not the only writer of its upper. */
+const SHARED_VALIDITY = 1;
+
+function sourceOf(options: MountOptions): string {
+  if (options.fsname !== null) return options.fsname;
+  const layers = [...(options.upper === null ? [] : [options.upper]), ...options.lowers];
+  const names = layers.slice(0, 3).map((path) => basename(path) || '/');
+  return names.join(':') + (layers.length > 3 ? ':…' : '');
+}
+
+function backingIds(u: Union): number {
+  let count = 0;
+  for (const node of u.nodes.all()) if ('backing' in node && node.backing !== null) count += 1;
+  return count;
+}
+
+/** The data plane exists before the channel does: the union is made first, the mount last. */
+class LatePlane implements DataPlane {
+  channel: NativeChannel | null = null;
+  backings = 0;
+  attach = (fh: number, fd: number): number => this.channel?.attach(fh, fd) ?? -errno.EBADF;
+  swap = (fh: number, fd: number): number => this.channel?.swap(fh, fd) ?? -errno.EBADF;
+  detach = (fh: number): number => this.channel?.detach(fh) ?? -errno.EBADF;
+  backingOpen = (fd: number): number => {
+    const id = this.channel?.backingOpen(fd) ?? -errno.EBADF;
+    if (id > 0) this.backings += 1;
+    return id;
+  };
+  backingClose = (id: number): number => {
+    this.backings -= 1;
+    return this.channel?.backingClose(id) ?? -errno.EBADF;
+  };
+}
+
+/** Seconds for which the kernel may trust entries and attributes. */
+function validityOf(options: MountOptions): number {
+  if (options.timeout !== null) return options.timeout;
+  return options.upper !== null && options.readOnly ? SHARED_VALIDITY : Number.POSITIVE_INFINITY;
+}
+
+/** Mounts over the native channel. Resolves when the mount answers; throws MountError before anything is mounted. */
+export async function mountUnion(options: MountOptions, mountpoint: string): Promise<Mounted> {
+  syscalls.raiseFileLimit();
+  const plane = new LatePlane();
+  const notifier = new Notifier();
+  const u = await assembleUnion(syscalls, jobs, options, plane, notifier);
+  let fd: number;
+  try {
+    fd = mountFuse(syscalls, {
+      mountpoint,
+      source: sourceOf(options),
+      subtype: 'stratafs',
+      readOnly: u.workdir === null,
+      allowOther: options.allowOther ?? syscalls.geteuid() === 0,
+      uid: syscalls.geteuid(),
+      gid: syscalls.getegid(),
+      flags: options.flags,
+    });
+  } catch (error) {
+    dissolveUnion(u);
+    throw error;
+  }
+  const channel = addon.openChannel(fd, MAX_WRITE);
+  plane.channel = channel;
+  notifier.channel = channel;
+  return converse(u, options, mountpoint, channel, fd, plane);
+}
+
+function converse(
+  u: Union,
+  options: MountOptions,
+  mountpoint: string,
+  channel: NativeChannel,
+  fd: number,
+  plane: LatePlane,
+): Promise<Mounted> {
+  return new Promise((resolve, reject) => {
+    let end: (code: number) => void = () => {};
+    const ended = new Promise<number>((settle) => {
+      end = settle;
+    });
+    const stats = (): MountStats => ({
+      nodes: u.nodes.size,
+      handles: u.handles.size,
+      backingIds: Math.max(plane.backings, backingIds(u)),
+      fds: liveFds(),
+      inFlight: session.inFlight,
+      assertions: assertionFailures(),
+      attached: 0,
+      ...channel.counters(),
+    });
+    const session = new Session(channel, u, validityOf(options), {
+      ready: () => resolve({ unmount: () => unmountFuse(u.sys, mountpoint), ended, stats }),
+      ended: (code) => {
+        channel.stop();
+        // Closing the descriptor aborts the connection: no user is left hanging.
+        u.sys.close(fd);
+        dissolveUnion(u);
+        report(stats());
+        end(code);
+        reject(new MountError(`mountpoint ${mountpoint}: the connection ended before the mount answered`));
+      },
+    });
+    session.start();
+  });
+}
+
+/** One JSON line of counts to the file that STRATAFS_STATS names, if it names one. */
+export function report(stats: MountStats): void {
+  const file = process.env['STRATAFS_STATS'];
+  if (file === undefined) return;
+  try {
+    appendFileSync(file, `${JSON.stringify(stats)}\n`);
+  } catch (error) {
+    log.warn(`statistics: ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

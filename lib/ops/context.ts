@@ -1,0 +1,103 @@
+// What every operation is handed beside its request, and the replies that several of them share.
+// An operation that puts a node or a handle into its reply says so here, so that a reply that was
+// not delivered can be taken back.
+
+import { errno, fail } from '../errno.js';
+import type { Stat } from '../sys/stat.js';
+import { DirNode, FileNode, type Inode } from '../union/inode.js';
+import { release } from '../union/open.js';
+import type { Caller, Union } from '../union/union.js';
+import type { DirentWriter } from '../wire/dirents.js';
+import type { Negotiated } from '../wire/init.js';
+import type { ReplyWriter } from '../wire/replies.js';
+import type { Header } from '../wire/requests.js';
+
+/** Writes the payload of an answer that came late; the reply has been begun anew. */
+export type Answer = () => void;
+
+export class Context {
+  /** References given out by the reply at hand. */
+  readonly #nodes: Inode[] = [];
+  #fh = 0;
+
+  constructor(
+    readonly u: Union,
+    readonly reply: ReplyWriter,
+    readonly dirents: DirentWriter,
+    readonly negotiated: Negotiated,
+    /** Seconds that entries and attributes stay valid. */
+    readonly validity: number,
+    /** Filled and answered within one operation. */
+    readonly stat: Stat,
+  ) {}
+
+  node(id: number): Inode {
+    const node = this.u.nodes.get(id);
+    if (node === undefined) throw fail('ESTALE', `nodeid ${id}`);
+    return node;
+  }
+
+  directory(id: number): DirNode {
+    const node = this.node(id);
+    if (!(node instanceof DirNode)) throw fail('ENOTDIR', `nodeid ${id}`);
+    return node;
+  }
+
+  file(id: number): FileNode {
+    const node = this.node(id);
+    if (!(node instanceof FileNode)) throw fail('EISDIR', `nodeid ${id}`);
+    return node;
+  }
+
+  /** While a file may change behind the kernel's back, its attributes are asked for each time. */
+  attrValidity(node: Inode): number {
+    if (!(node instanceof FileNode) || node.backing === null) return this.validity;
+    for (const handle of node.handles ?? []) if (handle.writable) return 0;
+    return this.validity;
+  }
+
+  /** The reply will carry `node`. */
+  grant(node: Inode): void {
+    this.u.nodes.remember(node);
+    this.#nodes.push(node);
+  }
+
+  /** The reply will carry `fh`. */
+  grantHandle(fh: number): void {
+    this.#fh = fh;
+  }
+
+  entry(node: Inode): void {
+    this.grant(node);
+    this.reply.entry(node.id, 0, this.validity, this.attrValidity(node), this.stat.words);
+  }
+
+  attr(node: Inode): void {
+    this.reply.attr(this.attrValidity(node), this.stat.words);
+  }
+
+  delivered(): void {
+    this.#nodes.length = 0;
+    this.#fh = 0;
+  }
+
+  /** The reply reached nobody: the kernel knows neither the nodes nor the handle it carried. */
+  undelivered(): void {
+    const nodes = this.#nodes.splice(0);
+    const fh = this.#fh;
+    this.#fh = 0;
+    if (fh !== 0) release(this.u, fh);
+    for (const node of nodes) this.u.nodes.forget(node.id, 1);
+  }
+}
+
+export function callerOf(request: Header, umask: number): Caller {
+  return { uid: request.uid, gid: request.gid, umask };
+}
+
+/** The answer to work that settles with >= 0 or -errno and carries nothing. */
+export async function settled(work: Promise<number>): Promise<Answer> {
+  const result = await work;
+  if (result < 0) throw fail(result === -errno.EINTR ? 'EINTR' : 'EIO', 'work');
+  return () => {};
+}

@@ -1,0 +1,61 @@
+// READDIR, READDIRPLUS and FSYNCDIR. Directories need no handle: a cookie says all.
+
+import { fail } from '../errno.js';
+import { DT_DIR, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
+import { check } from '../sys/check.js';
+import type { DirNode } from '../union/inode.js';
+import { nodeOf } from '../union/lookup.js';
+import { COOKIE_DOT, COOKIE_DOTDOT, listNames, numberOf } from '../union/readdir.js';
+import { FSYNC_FDATASYNC, type Opcode, OpenFlag } from '../wire/abi.js';
+import type { RequestOf } from '../wire/requests.js';
+import type { Answer, Context } from './context.js';
+import { settled } from './context.js';
+
+type Of<K extends keyof typeof Opcode> = RequestOf<(typeof Opcode)[K]>;
+
+/** ENOSYS once, and the kernel opens directories by itself from then on, listings cached. */
+export function onOpendir(c: Context): void {
+  if (c.negotiated.noOpendirSupport) throw fail('ENOSYS', 'opendir');
+  c.reply.open(0, OpenFlag.CACHE_DIR | OpenFlag.KEEP_CACHE);
+}
+
+export function onReleasedir(): void {}
+
+/** `.` and `..`; false when the reply is full. */
+function dots(c: Context, dir: DirNode, after: number, plus: boolean): boolean {
+  const add = plus ? c.dirents.addPlusBare.bind(c.dirents) : c.dirents.add.bind(c.dirents);
+  const parent = dir.parent ?? dir;
+  if (after < COOKIE_DOT && !add(dir.inoLow, dir.inoHigh, COOKIE_DOT, DT_DIR, '.')) return false;
+  return after >= COOKIE_DOTDOT || add(parent.inoLow, parent.inoHigh, COOKIE_DOTDOT, DT_DIR, '..');
+}
+
+export function onReaddir(c: Context, r: Of<'READDIR'>): void {
+  const dir = c.directory(r.nodeid);
+  const { numbers } = c.u;
+  c.dirents.start(r.body.size);
+  if (dir.dead || !dots(c, dir, r.body.offset, false)) return;
+  listNames(c.u, dir, r.body.offset, (name, entry, cookie) => {
+    numberOf(c.u, dir, name, entry);
+    return c.dirents.add(numbers.low, numbers.high, cookie, entry.kind, name);
+  });
+}
+
+export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
+  const dir = c.directory(r.nodeid);
+  c.dirents.start(r.body.size);
+  if (dir.dead || !dots(c, dir, r.body.offset, true)) return;
+  listNames(c.u, dir, r.body.offset, (name, entry, cookie) => {
+    if (!c.dirents.fits(name, true)) return false;
+    const node = nodeOf(c.u, dir, name, entry, c.stat);
+    c.grant(node);
+    return c.dirents.addPlus(node.id, 0, c.validity, c.attrValidity(node), c.stat.words, cookie, entry.kind, name);
+  });
+}
+
+export function onFsyncdir(c: Context, r: Of<'FSYNCDIR'>): undefined | Promise<Answer> {
+  const { upper } = c.directory(r.nodeid);
+  if (upper === null || c.u.options.volatile) return undefined;
+  const fd = check(c.u.sys.openAt(c.u.dirFds.fd(upper), '.', O_RDONLY | O_DIRECTORY, 0), 'fsyncdir');
+  const work = c.u.jobs.fsync(fd, (r.body.fsyncFlags & FSYNC_FDATASYNC) !== 0).finally(() => c.u.sys.close(fd));
+  return settled(work);
+}

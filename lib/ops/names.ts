@@ -1,0 +1,101 @@
+// LOOKUP and the operations that make, take and move names.
+
+import { ErrnoError } from '../errno.js';
+import { check } from '../sys/check.js';
+import { createFile, createUnnamed, link, mkdir, mknod, refuseBadName, symlink } from '../union/create.js';
+import { DirNode } from '../union/inode.js';
+import { lookup } from '../union/lookup.js';
+import { admit, type Opened } from '../union/open.js';
+import { placeOf } from '../union/attributes.js';
+import { rmdir, unlink } from '../union/remove.js';
+import { rename } from '../union/rename.js';
+import { NAME_MAX } from '../sys/name.js';
+import { fail } from '../errno.js';
+import { Opcode, OpenFlag } from '../wire/abi.js';
+import type { RequestOf } from '../wire/requests.js';
+import { callerOf, type Context } from './context.js';
+
+type Of<K extends keyof typeof Opcode> = RequestOf<(typeof Opcode)[K]>;
+
+export function onLookup(c: Context, r: Of<'LOOKUP'>): void {
+  const { name } = r.body;
+  if (name.length > NAME_MAX) throw fail('ENAMETOOLONG', 'lookup');
+  const dir = c.directory(r.nodeid);
+  const node = lookup(c.u, dir, name, c.stat);
+  if (node === null) c.reply.negativeEntry(c.validity);
+  else c.entry(node);
+}
+
+export function onMkdir(c: Context, r: Of<'MKDIR'>): void {
+  const { name, mode, umask } = r.body;
+  c.entry(mkdir(c.u, c.directory(r.nodeid), name, mode, callerOf(r, umask), c.stat));
+}
+
+export function onMknod(c: Context, r: Of<'MKNOD'>): void {
+  const { name, mode, rdev, umask } = r.body;
+  c.entry(mknod(c.u, c.directory(r.nodeid), name, mode, rdev, callerOf(r, umask), c.stat));
+}
+
+export function onSymlink(c: Context, r: Of<'SYMLINK'>): void {
+  c.entry(symlink(c.u, c.directory(r.nodeid), r.body.name, r.body.target, callerOf(r, 0), c.stat));
+}
+
+export function onReadlink(c: Context, r: Of<'READLINK'>): void {
+  const place = placeOf(c.u, c.file(r.nodeid));
+  const target = c.u.sys.readlinkAt(place.fd, place.name);
+  if (typeof target === 'number') throw new ErrnoError(-target, 'readlink');
+  c.reply.text(target);
+}
+
+export function onLink(c: Context, r: Of<'LINK'>): void {
+  c.entry(link(c.u, c.file(r.body.oldNodeid), c.directory(r.nodeid), r.body.name, c.stat));
+}
+
+export function onUnlink(c: Context, r: Of<'UNLINK'>): void {
+  unlink(c.u, c.directory(r.nodeid), r.body.name);
+}
+
+export function onRmdir(c: Context, r: Of<'RMDIR'>): void {
+  rmdir(c.u, c.directory(r.nodeid), r.body.name);
+}
+
+export function onRename(c: Context, r: Of<'RENAME'> | Of<'RENAME2'>): void {
+  const { name, newName, newDir, flags } = r.body;
+  rename(c.u, c.directory(r.nodeid), name, c.directory(newDir), newName, flags);
+}
+
+/** The open part of a reply, after the entry where there is one. */
+export function putOpened(c: Context, opened: Opened): void {
+  c.grantHandle(opened.handle.fh);
+  let flags = OpenFlag.NOFLUSH;
+  if (opened.backing !== null) flags |= OpenFlag.PASSTHROUGH;
+  else if (opened.keepCache) flags |= OpenFlag.KEEP_CACHE;
+  c.reply.open(opened.handle.fh, flags, opened.backing?.id ?? 0);
+}
+
+export function onCreate(c: Context, r: Of<'CREATE'>): void {
+  const { name, mode, flags, umask } = r.body;
+  const dir = c.directory(r.nodeid);
+  refuseBadName(c.u, name);
+  const { node, fd } = createFile(c.u, dir, name, mode, flags, callerOf(r, umask), c.stat);
+  const opened = admit(c.u, node, fd, flags);
+  c.entry(node);
+  putOpened(c, opened);
+}
+
+export function onTmpfile(c: Context, r: Of<'TMPFILE'>): void {
+  const { mode, flags, umask } = r.body;
+  const dir = c.node(r.nodeid);
+  if (!(dir instanceof DirNode)) throw fail('ENOTDIR', 'O_TMPFILE');
+  const { node, fd } = createUnnamed(c.u, dir, mode, flags, callerOf(r, umask), c.stat);
+  const opened = admit(c.u, node, fd, flags);
+  c.entry(node);
+  putOpened(c, opened);
+}
+
+export function onStatfs(c: Context): void {
+  const top = c.u.layers[0];
+  const numbers = top === undefined ? -5 : c.u.sys.statFs(top.fd);
+  if (typeof numbers === 'number') throw new ErrnoError(-check(numbers, 'statfs'), 'statfs');
+  c.reply.statfs({ ...numbers, namelen: c.u.workdir !== null && !c.u.features.deviceWhiteout ? 251 : 255 });
+}

@@ -1,0 +1,108 @@
+// Getting a /dev/fuse descriptor mounted somewhere and gone again: mount(2) where it is allowed,
+// fusermount3 where it is not.
+
+import { errno } from '../errno.js';
+import {
+  MNT_DETACH,
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_RDONLY,
+  MS_RELATIME,
+  O_RDWR,
+  UMOUNT_NOFOLLOW,
+} from '../sys/constants.js';
+import { shown } from '../sys/name.js';
+import type { Syscalls } from '../sys/calls.js';
+import { explain, MountError } from '../union/layers.js';
+
+export interface MountRequest {
+  readonly mountpoint: string;
+  readonly source: string;
+  /** Subtype: `fuse.<subtype>` in the mount table. */
+  readonly subtype: string;
+  readonly readOnly: boolean;
+  readonly allowOther: boolean;
+  readonly uid: number;
+  readonly gid: number;
+  /** Flag words as given: nodev, noexec, ... */
+  readonly flags: readonly string[];
+}
+
+const MS_SYNCHRONOUS = 16;
+const MS_DIRSYNC = 128;
+const setBits: Record<string, number> = {
+  nodev: MS_NODEV,
+  nosuid: MS_NOSUID,
+  noexec: MS_NOEXEC,
+  noatime: MS_NOATIME,
+  nodiratime: MS_NODIRATIME,
+  relatime: MS_RELATIME,
+  sync: MS_SYNCHRONOUS,
+  dirsync: MS_DIRSYNC,
+};
+const clearBits: Record<string, number> = {
+  dev: MS_NODEV,
+  suid: MS_NOSUID,
+  exec: MS_NOEXEC,
+  atime: MS_NOATIME,
+  diratime: MS_NODIRATIME,
+  async: MS_SYNCHRONOUS,
+};
+
+/** mount(2) flags of the words, over the defaults (nodev, noatime). */
+function mountFlags(request: MountRequest): number {
+  let flags = MS_NODEV | MS_NOATIME;
+  for (const word of request.flags) flags = (flags | (setBits[word] ?? 0)) & ~(clearBits[word] ?? 0);
+  return flags | (request.readOnly ? MS_RDONLY : 0);
+}
+
+/** Mounts and returns the connection's descriptor. Throws MountError. */
+export function mountFuse(sys: Syscalls, request: MountRequest): number {
+  const fd = sys.openPath('/dev/fuse', O_RDWR);
+  const direct = fd < 0 ? fd : mountDirectly(sys, fd, request);
+  if (direct === 0) return fd;
+  if (fd >= 0) sys.close(fd);
+  const allowed = direct !== -errno.EPERM && direct !== -errno.EACCES;
+  if (allowed) throw new MountError(`mountpoint ${shown(request.mountpoint)}: ${explain(-direct)}`);
+  return mountThroughHelper(sys, request, direct);
+}
+
+function mountDirectly(sys: Syscalls, fd: number, request: MountRequest): number {
+  const data = [
+    `fd=${fd}`,
+    'rootmode=40000',
+    `user_id=${request.uid}`,
+    `group_id=${request.gid}`,
+    'default_permissions',
+    ...(request.allowOther ? ['allow_other'] : []),
+  ];
+  const type = `fuse.${request.subtype}`;
+  return sys.mount(request.source, request.mountpoint, type, mountFlags(request), data.join(','));
+}
+
+function mountThroughHelper(sys: Syscalls, request: MountRequest, direct: number): number {
+  const escape = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll(',', '\\,');
+  const words = request.flags.filter((word) => word !== 'dev' && word !== 'suid');
+  const options = [
+    'default_permissions',
+    `fsname=${escape(request.source)}`,
+    `subtype=${request.subtype}`,
+    request.readOnly ? 'ro' : 'rw',
+    ...(request.allowOther ? ['allow_other'] : []),
+    ...words,
+  ];
+  const result = sys.fusermount(request.mountpoint, options.join(','));
+  if (typeof result === 'number' && result >= 0) return result;
+  const why = typeof result === 'string' ? result.trim() : explain(-result);
+  throw new MountError(`mountpoint ${shown(request.mountpoint)}: mount(2): ${explain(-direct)}; fusermount3: ${why}`);
+}
+
+/** Takes the mount away; a busy one goes from the tree now and ends when its last user does. */
+export function unmountFuse(sys: Syscalls, mountpoint: string): void {
+  const first = sys.umount(mountpoint, UMOUNT_NOFOLLOW);
+  if (first === -errno.EBUSY) sys.umount(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+

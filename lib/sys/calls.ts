@@ -1,0 +1,120 @@
+// The mechanism the driver stands on: Linux calls with ints in and >= 0 or -errno out, nothing
+// thrown for an errno. Names are latin1 byte strings, one component, relative to a directory fd.
+
+import type { Stat } from './stat.js';
+
+/** A directory read in one pass; `-errno` instead when it could not be. */
+export interface DirScan {
+  /** Byte names, `.` and `..` left out, in host order. */
+  readonly names: string[];
+  /** d_type of each name. */
+  readonly types: Uint8Array;
+  /** d_ino of each name, two words each, low first. */
+  readonly inos: Uint32Array;
+}
+
+/** Filesystem numbers as FUSE wants them: blocks in frsize units. */
+export interface FsStat {
+  readonly type: number;
+  readonly bsize: number;
+  readonly frsize: number;
+  readonly blocks: number;
+  readonly bfree: number;
+  readonly bavail: number;
+  readonly files: number;
+  readonly ffree: number;
+  readonly namelen: number;
+}
+
+/** A host file handle (name_to_handle_at). */
+export interface HostHandle {
+  readonly type: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The calls. `name` may be '' where noted: the descriptor itself (AT_EMPTY_PATH). All opens are
+ * O_CLOEXEC; none follows a final symlink; `openAt` refuses to cross a mount (EXDEV).
+ */
+export interface Syscalls {
+  /** By path; for layer roots and the mountpoint only. Follows symlinks. */
+  openPath(path: string, flags: number): number;
+  /** Private clone of the mount at `path`, submounts left out: open_tree(2) + MS_PRIVATE. */
+  cloneMount(path: string): number;
+  openAt(dirfd: number, name: string, flags: number, mode: number): number;
+  /** A new open file of the inode behind `fd` (O_PATH allowed), by /proc/self/fd. */
+  reopen(fd: number, flags: number): number;
+  close(fd: number): number;
+  dup(fd: number): number;
+  /** statx of `name` ('' allowed) without following; fills `out`. */
+  statAt(dirfd: number, name: string, out: Stat): number;
+  /** Fills `out` with one record of STAT_WORDS per name; results[i] is 0 or -errno. */
+  statMany(dirfd: number, names: readonly string[], out: Uint32Array, results: Int32Array): number;
+  scanDir(fd: number): DirScan | number;
+  statFs(fd: number): FsStat | number;
+  readlinkAt(dirfd: number, name: string): string | number;
+  mkdirAt(dirfd: number, name: string, mode: number): number;
+  mknodAt(dirfd: number, name: string, mode: number, rdev: number): number;
+  symlinkAt(target: string, dirfd: number, name: string): number;
+  /** `oldName` '' links the inode behind `oldFd` (AT_EMPTY_PATH, else /proc/self/fd). */
+  linkAt(oldFd: number, oldName: string, dirfd: number, name: string): number;
+  unlinkAt(dirfd: number, name: string, flags: number): number;
+  renameAt(oldFd: number, oldName: string, newFd: number, newName: string, flags: number): number;
+  /** Never follows; a symlink gives EOPNOTSUPP. `name` '' allowed (O_PATH too). */
+  chmodAt(dirfd: number, name: string, mode: number): number;
+  /** `uid`, `gid` 0xffffffff leave that one alone. `name` '' allowed. */
+  chownAt(dirfd: number, name: string, uid: number, gid: number): number;
+  /** Seconds may be negative; nanoseconds may be UTIME_NOW or UTIME_OMIT. `name` '' allowed. */
+  utimensAt(dirfd: number, name: string, asec: number, ansec: number, msec: number, mnsec: number): number;
+  ftruncate(fd: number, size: number): number;
+  fallocate(fd: number, mode: number, offset: number, length: number): number;
+  lseek(fd: number, offset: number, whence: number): number;
+  pread(fd: number, into: Uint8Array, offset: number): number;
+  pwrite(fd: number, from: Uint8Array, offset: number): number;
+  fsync(fd: number, dataOnly: boolean): number;
+  syncfs(fd: number): number;
+  flock(fd: number, operation: number): number;
+  /** FICLONE: shares all of `from`'s extents with `to`. */
+  clone(from: number, to: number): number;
+  copyRange(from: number, fromOffset: number, to: number, toOffset: number, length: number): number;
+  /** Copies `size` bytes of data, holes kept, on this thread. 0 or -errno. */
+  copyData(from: number, to: number, size: number): number;
+  /** Reads FS_IOC_GETFLAGS bits, or -errno. */
+  getFlags(fd: number): number;
+  setFlags(fd: number, flags: number): number;
+  /** FS_IOC_FSGETXATTR raw struct (28 bytes), or -errno. */
+  getFsx(fd: number): Uint8Array | number;
+  setFsx(fd: number, raw: Uint8Array): number;
+  /** The value, or -errno. `name` is the file ('' allowed), never followed. */
+  getXattr(dirfd: number, name: string, key: string): Uint8Array | number;
+  setXattr(dirfd: number, name: string, key: string, value: Uint8Array, flags: number): number;
+  removeXattr(dirfd: number, name: string, key: string): number;
+  listXattr(dirfd: number, name: string): string[] | number;
+  nameToHandle(dirfd: number, name: string): HostHandle | number;
+  /** Opens by handle inside the filesystem of `mountFd`; needs CAP_DAC_READ_SEARCH. */
+  openHandle(mountFd: number, handle: HostHandle, flags: number): number;
+  /** 16 bytes of the filesystem's uuid (FS_IOC_GETFSUUID), or -errno. */
+  fsUuid(fd: number): Uint8Array | number;
+  umask(mask: number): number;
+  /** Sets fsuid and fsgid of this thread; later calls create and check as that user. */
+  setFsIds(uid: number, gid: number): number;
+  geteuid(): number;
+  getegid(): number;
+  /** Raises RLIMIT_NOFILE's soft limit to the hard one; returns the new limit. */
+  raiseFileLimit(): number;
+  mount(source: string, target: string, type: string, flags: number, data: string): number;
+  umount(target: string, flags: number): number;
+  /** Mounts through fusermount3; returns the /dev/fuse descriptor, or text of its complaint. */
+  fusermount(target: string, options: string): number | string;
+}
+
+/** Work that runs off the JavaScript thread; each settles with >= 0 or -errno, never rejects. */
+export interface Jobs {
+  /** Data copy with holes kept; `cancel` word non-zero stops it with -EINTR at the next chunk. */
+  copyData(from: number, to: number, size: number, cancel: Int32Array): Promise<number>;
+  copyRange(from: number, fromOffset: number, to: number, toOffset: number, length: number): Promise<number>;
+  fsync(fd: number, dataOnly: boolean): Promise<number>;
+  syncfs(fd: number): Promise<number>;
+  close(fd: number): Promise<number>;
+  fallocate(fd: number, mode: number, offset: number, length: number): Promise<number>;
+}

@@ -1,0 +1,135 @@
+// A union from its options: layers opened and locked, the workdir made empty, features probed, the
+// root's stack settled. And apart again.
+
+import { errno, fail } from '../errno.js';
+import { HandleTable } from '../nodes/handle-table.js';
+import { NodeTable } from '../nodes/node-table.js';
+import type { Jobs, Syscalls } from '../sys/calls.js';
+import { LOCK_EX, LOCK_NB } from '../sys/constants.js';
+import { shown } from '../sys/name.js';
+import { Stat } from '../sys/stat.js';
+import { DirFds, LayerDir } from './dir-fds.js';
+import { type Features, probeFeatures, readOnlyFeatures } from './features.js';
+import { InodeNumbers } from './inode-numbers.js';
+import { DirNode, type FileHandle, type Inode } from './inode.js';
+import { closeLayers, type Layer, MountError, openLayers, openWritable } from './layers.js';
+import { forgetNode } from './lookup.js';
+import { OPAQUE_FILE } from './marks.js';
+import { release } from './open.js';
+import type { MountOptions } from './options.js';
+import type { DataPlane, Staleness, Union } from './union.js';
+import { Workdir } from './workdir.js';
+
+/** Descriptors of layer directories kept open. */
+const DIR_FDS = 1024;
+
+/** Only one writable mount may use a directory; the lock ends with the process. */
+function lock(sys: Syscalls, option: string, path: string, fd: number): void {
+  const result = sys.flock(fd, LOCK_EX | LOCK_NB);
+  if (result === -errno.EAGAIN) throw new MountError(`${option} ${shown(path)} is in use by another writable mount`);
+  if (result < 0) throw fail('EIO', `lock ${path}`);
+}
+
+function openWorkdir(sys: Syscalls, options: MountOptions, upper: Layer): Workdir {
+  const path = options.workdir as string;
+  const outer = openWritable(sys, 'workdir', path);
+  try {
+    const stat = new Stat();
+    sys.statAt(outer, '', stat);
+    if (stat.dev !== upper.dev) {
+      throw new MountError(`workdir ${shown(path)} is not on the filesystem of upperdir ${shown(upper.path)}`);
+    }
+    lock(sys, 'upperdir', upper.path, upper.fd);
+    lock(sys, 'workdir', path, outer);
+    return new Workdir(sys, outer);
+  } catch (error) {
+    sys.close(outer);
+    throw error;
+  }
+}
+
+/** The layers of the root, cut where a layer says that it stands alone. */
+function rootStack(sys: Syscalls, layers: readonly Layer[], scratch: Stat): LayerDir[] {
+  const stack: LayerDir[] = [];
+  for (const layer of layers) {
+    stack.push(new LayerDir(layer, null, ''));
+    if (sys.statAt(layer.fd, OPAQUE_FILE, scratch) === 0) break;
+  }
+  return stack;
+}
+
+/** Opens everything a mount needs. Throws MountError; nothing stays open then. */
+export async function assembleUnion(
+  sys: Syscalls,
+  jobs: Jobs,
+  options: MountOptions,
+  plane: DataPlane,
+  staleness: Staleness,
+): Promise<Union> {
+  const writable = options.upper !== null && !options.readOnly;
+  const lowers = options.upper !== null && !writable ? [options.upper, ...options.lowers] : options.lowers;
+  const layers = openLayers(sys, lowers, writable ? options.upper : null);
+  try {
+    const workdir = writable ? openWorkdir(sys, options, layers[0] as Layer) : null;
+    const features = workdir === null ? readOnlyFeatures(sys) : probeFeatures(sys, workdir.fd);
+    if (workdir !== null && options.index && features.handles && features.dialect !== null) {
+      workdir.useIndex(options.workdir as string);
+    }
+    return weave(sys, jobs, options, plane, staleness, layers, workdir, features, await InodeNumbers.create(sys, layers));
+  } catch (error) {
+    closeLayers(sys, layers);
+    throw error;
+  }
+}
+
+function weave(
+  sys: Syscalls,
+  jobs: Jobs,
+  options: MountOptions,
+  plane: DataPlane,
+  staleness: Staleness,
+  layers: readonly Layer[],
+  workdir: Workdir | null,
+  features: Features,
+  numbers: InodeNumbers,
+): Union {
+  const scratch = new Stat();
+  const root = new DirNode(null, '', rootStack(sys, layers, scratch));
+  const top = layers.find((layer) => !layer.writable) ?? (layers[0] as Layer);
+  sys.statAt(top.fd, '', scratch);
+  numbers.mix(scratch.dev, scratch.inoLow, scratch.inoHigh);
+  root.inoLow = numbers.low;
+  root.inoHigh = numbers.high;
+  const u: Union = {
+    sys,
+    jobs,
+    options,
+    layers,
+    dirFds: new DirFds(sys, DIR_FDS),
+    nodes: new NodeTable<Inode>((node) => forgetNode(u, node)),
+    handles: new HandleTable<FileHandle>(),
+    root,
+    numbers,
+    features,
+    workdir,
+    hardLinks: new Map(),
+    plane,
+    staleness,
+    passthrough: options.passthrough !== 'off',
+    scratch: new Stat(),
+  };
+  u.nodes.add(root);
+  return u;
+}
+
+/** Closes all that the union holds. */
+export function dissolveUnion(u: Union): void {
+  for (const handle of [...u.handles.all()]) release(u, handle.fh);
+  for (const node of [...u.nodes.all()]) {
+    node.orphan?.close();
+    node.orphan = null;
+  }
+  u.dirFds.clear();
+  u.workdir?.close();
+  closeLayers(u.sys, u.layers);
+}

@@ -1,0 +1,46 @@
+// What stat shows of a node: the layer's own attributes, with the number, link count and ids that
+// the union gives. Reads only.
+
+import { assert } from '../assert.js';
+import { check } from '../sys/check.js';
+import type { Stat } from '../sys/stat.js';
+import { DirNode, FileNode, type Inode } from './inode.js';
+import { hardLinkCount } from './hard-links.js';
+import type { Union } from './union.js';
+
+/** A descriptor and the name below it ('' is the descriptor itself) of what a node is in its layer. */
+export interface Place {
+  readonly fd: number;
+  readonly name: string;
+}
+
+/** Where `node` is now. */
+export function placeOf(u: Union, node: Inode): Place {
+  if (node.orphan !== null) return { fd: node.orphan.fd, name: '' };
+  if (node instanceof FileNode) return { fd: u.dirFds.fd(node.dir), name: node.base };
+  assert(node instanceof DirNode && node.stack[0] !== undefined, 'a directory has at least one layer');
+  return { fd: u.dirFds.fd(node.stack[0]), name: '' };
+}
+
+/** Fills `out` with the attributes users see. */
+export function getAttributes(u: Union, node: Inode, out: Stat): void {
+  const place = placeOf(u, node);
+  check(u.sys.statAt(place.fd, place.name, out), `stat ${node.name}`);
+  present(u, node, out);
+}
+
+/** Turns the host's attributes of `node` in `out` into the union's. */
+export function present(u: Union, node: Inode, out: Stat): void {
+  if (node instanceof FileNode) {
+    const count = hardLinkCount(u, node, out.nlink);
+    if (count !== out.nlink) out.nlink = count;
+  } else if (node instanceof DirNode) presentDirectory(u, node, out);
+  out.setIno(node.inoLow, node.inoHigh);
+}
+
+/** A merged directory's link count is not known without reading it: 1 says so to tree walkers. */
+function presentDirectory(u: Union, node: DirNode, out: Stat): void {
+  const merged = node.stack.length > 1 || (node.candidates?.length ?? 0) > 0;
+  if (node.dead) out.nlink = 0;
+  else if (merged || u.options.staticNlink) out.nlink = 1;
+}

@@ -1,0 +1,31 @@
+// Making objects as the caller: ids and umask of this thread while one call runs. The host then
+// applies setgid directories and default ACLs as it does for any process.
+
+import type { Caller, Union } from './union.js';
+
+let currentMask = -1;
+
+/** Runs `make` with the caller's ids and umask, then takes the server's own ids again. */
+export function asCaller<T>(u: Union, caller: Caller, make: () => T): T {
+  if (currentMask !== caller.umask) {
+    u.sys.umask(caller.umask);
+    currentMask = caller.umask;
+  }
+  const own = caller.uid === u.features.uid && caller.gid === u.features.gid;
+  if (own) return make();
+  u.sys.setFsIds(caller.uid, caller.gid);
+  try {
+    return make();
+  } finally {
+    u.sys.setFsIds(u.features.uid, u.features.gid);
+  }
+}
+
+/** Runs `make` with no umask, as the server: what it makes gets exactly the mode it asks for. */
+export function asServer<T>(u: Union, make: () => T): T {
+  if (currentMask !== 0) {
+    u.sys.umask(0);
+    currentMask = 0;
+  }
+  return make();
+}

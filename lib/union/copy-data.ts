@@ -1,0 +1,131 @@
+// The bytes of a copy-up: an unnamed file in the workdir with the lower's data, by reflink, on the
+// spot when small, as a job when large. Lowers never change, so a finished copy never goes stale.
+
+import { ErrnoError, errno } from '../errno.js';
+import { check } from '../sys/check.js';
+import { O_EXCL, O_CREAT, O_RDONLY, O_RDWR, O_TMPFILE } from '../sys/constants.js';
+import { OwnedFd } from '../sys/fd.js';
+import type { Stat } from '../sys/stat.js';
+import type { Copying, FileNode } from './inode.js';
+import { Pending } from './pending.js';
+import type { Union } from './union.js';
+import type { Workdir } from './workdir.js';
+
+/** Up to this size the copy is made at once, bytes: well under a millisecond of other callers' time. */
+export const INLINE_BYTES = 1 << 20;
+
+export interface CopySource {
+  readonly fd: number;
+  readonly name: string;
+  readonly stat: Stat;
+  /** 0: no data is wanted. */
+  readonly size: 0 | undefined;
+}
+
+/** A file under a temporary name, for hosts without unnamed ones; the name goes when it is closed. */
+class NamedScratch extends OwnedFd {
+  constructor(
+    u: Union,
+    readonly work: Workdir,
+    readonly name: string,
+  ) {
+    super(u.sys, check(u.sys.openAt(work.fd, name, O_CREAT | O_EXCL | O_RDWR, 0o600), 'copy-up create'));
+  }
+
+  override close(): void {
+    if (!this.closed) this.work.discard(this.name);
+    super.close();
+  }
+}
+
+/** An unnamed file in the workdir that can be linked to a name. */
+export function scratchFile(u: Union, work: Workdir): OwnedFd {
+  if (!u.features.tmpfile) return new NamedScratch(u, work, work.temporary());
+  return new OwnedFd(u.sys, check(u.sys.openAt(work.fd, '', O_TMPFILE | O_RDWR, 0o600), 'copy-up create'));
+}
+
+/**
+ * The copy's descriptor, data complete and (unless the mount is volatile) on disk. Throws Pending
+ * while that takes long; the caller owns the descriptor.
+ */
+export function copiedFile(u: Union, work: Workdir, node: FileNode, source: CopySource): OwnedFd {
+  const running = node.copying;
+  if (running !== null && source.size === undefined) return finished(node, running);
+  const fd = scratchFile(u, work);
+  if (source.size === 0 || source.stat.size === 0) return fd;
+  try {
+    return fill(u, node, source, fd);
+  } catch (error) {
+    if (!(error instanceof Pending)) fd.close();
+    throw error;
+  }
+}
+
+function fill(u: Union, node: FileNode, source: CopySource, to: OwnedFd): OwnedFd {
+  const size = source.stat.size;
+  const from = new OwnedFd(u.sys, check(u.sys.openAt(source.fd, source.name, O_RDONLY, 0), 'copy-up open'));
+  let work: Promise<number> | null = null;
+  const cancel = new Int32Array(1);
+  try {
+    if (!reflink(u, from.fd, to.fd)) {
+      if (size <= INLINE_BYTES) check(u.sys.copyData(from.fd, to.fd, size), 'copy-up data');
+      else work = u.jobs.copyData(from.fd, to.fd, size, cancel);
+    }
+  } finally {
+    if (work === null) from.close();
+  }
+  if (work === null && u.options.volatile) return to;
+  const done = finishLater(u, work, from, to);
+  return finished(node, startCopying(node, to, done, cancel));
+}
+
+/** Data first, then onto disk: a copy that is published is never shorter than its lower after a power failure. */
+async function finishLater(u: Union, work: Promise<number> | null, from: OwnedFd, to: OwnedFd): Promise<number> {
+  const copied = work === null ? 0 : await work;
+  from.close();
+  if (copied < 0 || u.options.volatile) return copied;
+  return u.jobs.fsync(to.fd, false);
+}
+
+function reflink(u: Union, from: number, to: number): boolean {
+  if (!u.features.reflink) return false;
+  const result = u.sys.clone(from, to);
+  if (result === -errno.EOPNOTSUPP || result === -errno.ENOTTY) u.features.reflink = false;
+  return result === 0;
+}
+
+function startCopying(node: FileNode, fd: OwnedFd, work: Promise<number>, cancel: Int32Array): Copying {
+  const copying: Copying = { fd, work, cancel, result: undefined, waiters: 0 };
+  node.copying = copying;
+  void work.then((result) => {
+    copying.result = result;
+    if (node.copying !== copying) copying.fd.close();
+  });
+  return copying;
+}
+
+/** Hands the finished copy over, or waits for it. */
+function finished(node: FileNode, copying: Copying): OwnedFd {
+  if (copying.result === undefined) {
+    copying.waiters += 1;
+    throw new Pending(copying.work, () => {
+      copying.waiters -= 1;
+      if (copying.waiters === 0) dropCopy(node);
+    });
+  }
+  node.copying = null;
+  if (copying.result < 0) {
+    copying.fd.close();
+    throw new ErrnoError(-copying.result, 'copy-up data');
+  }
+  return copying.fd;
+}
+
+/** Nobody needs the copy that is being made any more. */
+export function dropCopy(node: FileNode): void {
+  const copying = node.copying;
+  if (copying === null) return;
+  node.copying = null;
+  copying.cancel[0] = 1;
+  if (copying.result !== undefined) copying.fd.close();
+}

@@ -1,0 +1,65 @@
+// Owner, mode and extended attributes of a copy, in the order in which one does not undo another:
+// owner (clears setuid and capabilities), xattrs, mode. Times are the caller's, last of all.
+
+import { Buffer } from 'node:buffer';
+import { ErrnoError, errno } from '../errno.js';
+import { log } from '../log.js';
+import { check } from '../sys/check.js';
+import { S_IFLNK, S_IFMT } from '../sys/constants.js';
+import type { Stat } from '../sys/stat.js';
+import type { Place } from './attributes.js';
+import type { DirNode } from './inode.js';
+import { privateName, visibleName } from './private-xattrs.js';
+import type { Union } from './union.js';
+
+/** Attributes that the host makes itself, or whose loss a copy may bear where the host refuses them. */
+function mayBeLost(key: string): boolean {
+  return key.startsWith('security.selinux') || key.startsWith('security.ima') || key.startsWith('security.evm');
+}
+
+/** Gives `to` the owner, xattrs and mode of `from`, and its origin. */
+export function copyMetadata(u: Union, from: Place, to: Place, stat: Stat, origin: Uint8Array | null): void {
+  const own = stat.uid === u.features.uid && stat.gid === u.features.gid;
+  if (!own) check(u.sys.chownAt(to.fd, to.name, stat.uid, stat.gid), 'copy-up chown');
+  copyXattrs(u, from, to);
+  if ((stat.mode & S_IFMT) !== S_IFLNK) check(u.sys.chmodAt(to.fd, to.name, stat.mode & 0o7777), 'copy-up chmod');
+  if (origin !== null) setPrivate(u, to, 'origin', origin);
+}
+
+function copyXattrs(u: Union, from: Place, to: Place): void {
+  const keys = u.sys.listXattr(from.fd, from.name);
+  if (typeof keys === 'number') {
+    if (keys === -errno.EOPNOTSUPP) return;
+    throw new ErrnoError(-keys, 'copy-up listxattr');
+  }
+  for (const key of keys) {
+    if (visibleName(key) === undefined) continue;
+    const value = u.sys.getXattr(from.fd, from.name, key);
+    if (typeof value === 'number') {
+      if (value === -errno.ENODATA) continue;
+      throw new ErrnoError(-value, `copy-up getxattr ${key}`);
+    }
+    const result = u.sys.setXattr(to.fd, to.name, key, value, 0);
+    if (result === -errno.EOPNOTSUPP || (result < 0 && mayBeLost(key))) {
+      log.once('warn', `copy-up ${key}`, `upperdir does not take ${key}: copies lose it`);
+    } else check(result, `copy-up setxattr ${key}`);
+  }
+}
+
+/** Sets a private attribute where the host has a namespace for them; best effort, counted in the log. */
+export function setPrivate(u: Union, to: Place, suffix: string, value: Uint8Array): boolean {
+  if (u.features.dialect === null) return false;
+  const result = u.sys.setXattr(to.fd, to.name, privateName(u.features.dialect, suffix), value, 0);
+  if (result < 0) log.once('warn', `private ${suffix}`, `upperdir does not take the ${suffix} mark (${result})`);
+  return result === 0;
+}
+
+const yes = Buffer.from('y');
+
+/** Says on disk that `dir` holds entries whose numbers are another layer's. */
+export function markImpure(u: Union, dir: DirNode): void {
+  const upper = dir.upper;
+  if (upper === null || dir.index === null || dir.index.impure) return;
+  dir.index.impure = true;
+  setPrivate(u, { fd: u.dirFds.fd(upper), name: '' }, 'impure', yes);
+}

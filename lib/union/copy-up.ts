@@ -1,0 +1,224 @@
+// Copy-up: a lower object gets its copy in the upper, prepared in the workdir and published by one
+// link or rename, so that a crash leaves either the lower's or the whole copy. Parents come first.
+
+import { ErrnoError, errno, fail } from '../errno.js';
+import { check } from '../sys/check.js';
+import { O_PATH, S_IFLNK, S_IFMT, S_IFREG, UTIME_OMIT } from '../sys/constants.js';
+import { shown } from '../sys/name.js';
+import { Stat, W } from '../sys/stat.js';
+import { placeOf } from './attributes.js';
+import { asServer } from './caller.js';
+import { type CopySource, copiedFile, dropCopy } from './copy-data.js';
+import { copyMetadata, markImpure } from './copy-metadata.js';
+import { LayerDir } from './dir-fds.js';
+import { identify, indexName, namesOf } from './hard-links.js';
+import { DirNode, FileNode, type Inode } from './inode.js';
+import { namesIn } from './lookup.js';
+import { originOf } from './origin.js';
+import { settleStack } from './stack.js';
+import type { Union } from './union.js';
+import type { Workdir } from './workdir.js';
+
+/** The workdir of a mount that has an upper; throws EROFS on one that has none. */
+export function writableWork(u: Union): Workdir {
+  if (u.workdir === null) throw fail('EROFS', 'a mount without an upper');
+  return u.workdir;
+}
+
+/** Makes sure that `node` is in the upper. `size` 0: its data is about to be cut off, copy none. */
+export function copyUp(u: Union, node: Inode, size?: 0): void {
+  const work = writableWork(u);
+  if (node instanceof DirNode) {
+    upperOf(u, node);
+    return;
+  }
+  const file = node as FileNode;
+  if (file.inUpper) {
+    if (file.aliases !== null) linkAliases(u, file);
+    return;
+  }
+  if (file.parent === null) throw fail('ESTALE', 'a removed lower file');
+  copyFile(u, work, file, size);
+}
+
+/** The upper's directory of `node`, copied up with its parents when it is not there yet. */
+export function upperOf(u: Union, node: DirNode): LayerDir {
+  const work = writableWork(u);
+  const there = node.upper;
+  if (there !== null) return there;
+  if (node.dead || node.parent === null) throw fail('ENOENT', 'a removed directory');
+  const chain: DirNode[] = [];
+  for (let at: DirNode | null = node; at !== null && at.upper === null; at = at.parent) chain.push(at);
+  for (const dir of chain.reverse()) copyDirectory(u, work, dir);
+  return node.upper as LayerDir;
+}
+
+/** Keeps the times of a directory in the upper while `change` adds a copy to it. */
+function keepingTimes(u: Union, parentFd: number, change: () => void): void {
+  const before = new Stat();
+  check(u.sys.statAt(parentFd, '', before), 'stat parent');
+  change();
+  setTimes(u, parentFd, '', before);
+}
+
+function setTimes(u: Union, fd: number, name: string, from: Stat): number {
+  const seconds = (word: number): number =>
+    (from.words[word + 1] as number | 0) * 0x1_0000_0000 + (from.words[word] as number);
+  const w = from.words;
+  return u.sys.utimensAt(
+    fd,
+    name,
+    seconds(W.atime),
+    w[W.atimeNsec] ?? UTIME_OMIT,
+    seconds(W.mtime),
+    w[W.mtimeNsec] ?? UTIME_OMIT,
+  );
+}
+
+function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
+  settleStack(u, node);
+  const parent = node.parent as DirNode;
+  const entry = namesIn(u, parent).entries.get(node.name);
+  const parentUpper = parent.upper as LayerDir;
+  const from = placeOf(u, node);
+  const stat = new Stat();
+  check(u.sys.statAt(from.fd, from.name, stat), `stat ${shown(node.name)}`);
+  refuseUnmapped(u, stat);
+  const temporary = work.temporary();
+  try {
+    asServer(u, () => check(u.sys.mkdirAt(work.fd, temporary, 0o700), 'copy-up mkdir'));
+    const origin = originOf(u.sys, (node.stack[0] as LayerDir).layer, from.fd, from.name);
+    copyMetadata(u, from, { fd: work.fd, name: temporary }, stat, origin);
+    setTimes(u, work.fd, temporary, stat);
+    const upperFd = u.dirFds.fd(parentUpper);
+    keepingTimes(u, upperFd, () =>
+      check(u.sys.renameAt(work.fd, temporary, upperFd, node.name, 0), `copy-up ${shown(node.name)}`),
+    );
+  } catch (error) {
+    work.discard(temporary);
+    throw error;
+  }
+  const upper = new LayerDir(parentUpper.layer, parentUpper, node.name);
+  node.stack = [upper, ...node.stack];
+  if (entry !== undefined) {
+    // The directory that showed it stays part of the merge, beneath the copy.
+    entry.deeper = [entry.dir, ...(entry.deeper ?? [])];
+    entry.dir = parentUpper;
+    entry.beneath = true;
+  }
+  if (node.index !== null) node.index.impure = true;
+  markImpure(u, parent);
+}
+
+/** Ids that this server cannot express must not be copied: the copy would belong to somebody else. */
+function refuseUnmapped(u: Union, stat: Stat): void {
+  const overflow = u.features.overflowIds;
+  if (overflow && (stat.uid === 65534 || stat.gid === 65534)) throw fail('EOVERFLOW', 'copy-up of an unmapped owner');
+}
+
+function copyFile(u: Union, work: Workdir, node: FileNode, size: 0 | undefined): void {
+  const parentUpper = upperOf(u, node.parent as DirNode);
+  const source: CopySource = { fd: u.dirFds.fd(node.dir), name: node.base, stat: new Stat(), size };
+  check(u.sys.statAt(source.fd, source.name, source.stat), `stat ${shown(node.name)}`);
+  refuseUnmapped(u, source.stat);
+  const regular = (source.stat.mode & S_IFMT) === S_IFREG;
+  const temporary = regular ? null : makeSpecial(u, work, source);
+  const fd = regular ? copiedFile(u, work, node, source) : null;
+  const made = fd === null ? { fd: work.fd, name: temporary as string } : { fd: fd.fd, name: '' };
+  try {
+    const origin = originOf(u.sys, node.dir.layer, source.fd, source.name);
+    copyMetadata(u, { fd: source.fd, name: source.name }, made, source.stat, origin);
+    setTimes(u, made.fd, made.name, source.stat);
+    publish(u, work, node, made, parentUpper, source.stat);
+  } finally {
+    if (temporary !== null) u.sys.unlinkAt(work.fd, temporary, 0);
+    fd?.close();
+    dropCopy(node);
+  }
+}
+
+/** A symlink, device, fifo or socket under a temporary name. */
+function makeSpecial(u: Union, work: Workdir, source: CopySource): string {
+  const name = work.temporary();
+  const { stat } = source;
+  if ((stat.mode & S_IFMT) === S_IFLNK) {
+    const target = u.sys.readlinkAt(source.fd, source.name);
+    if (typeof target === 'number') throw new ErrnoError(-target, 'copy-up readlink');
+    check(u.sys.symlinkAt(target, work.fd, name), 'copy-up symlink');
+  } else {
+    asServer(u, () => check(u.sys.mknodAt(work.fd, name, stat.mode, stat.rdev), 'copy-up mknod'));
+  }
+  return name;
+}
+
+/** One link makes the copy the file's truth; then every known name leads to it. */
+function publish(
+  u: Union,
+  work: Workdir,
+  node: FileNode,
+  made: { fd: number; name: string },
+  parentUpper: LayerDir,
+  lower: Stat,
+): void {
+  const hex = lower.nlink > 1 && work.index !== null ? indexName(u, node.dir, node.base) : null;
+  const upperFd = u.dirFds.fd(parentUpper);
+  if (hex === null) {
+    keepingTimes(u, upperFd, () => check(u.sys.linkAt(made.fd, made.name, upperFd, node.name), 'copy-up publish'));
+    moveTo(u, node, parentUpper, node.name);
+    settleEntry(u, node.parent as DirNode, node.name, parentUpper);
+  } else {
+    const index = work.index as LayerDir;
+    const linked = u.sys.linkAt(made.fd, made.name, index.layer.fd, hex);
+    if (linked < 0 && linked !== -errno.EEXIST) check(linked, 'copy-up index');
+    moveTo(u, node, index, hex);
+    // The index's own link counts on the host and is not a name.
+    node.extraLinks = lower.nlink - 1 + node.extraLinks;
+  }
+  linkAliases(u, node);
+}
+
+function moveTo(u: Union, node: FileNode, dir: LayerDir, base: string): void {
+  node.dir = dir;
+  node.base = base;
+  swapHandles(u, node);
+  const stat = u.scratch;
+  const several = node.identities !== null || node.aliases !== null;
+  if (several && u.sys.statAt(u.dirFds.fd(dir), base, stat) === 0) identify(u, node, stat.identity());
+}
+
+function settleEntry(u: Union, parent: DirNode, name: string, upper: LayerDir): void {
+  const entry = namesIn(u, parent).entries.get(name);
+  if (entry === undefined) return;
+  entry.dir = upper;
+  entry.beneath = true;
+  entry.closed = true;
+  markImpure(u, parent);
+}
+
+/** Gives each known name of a copied-up file its link in the upper. */
+function linkAliases(u: Union, node: FileNode): void {
+  for (const { parent, name } of namesOf(node)) {
+    const entry = namesIn(u, parent).entries.get(name);
+    if (entry === undefined || entry.dir.layer.writable) continue;
+    const upper = upperOf(u, parent);
+    const fd = u.dirFds.fd(upper);
+    keepingTimes(u, fd, () => check(u.sys.linkAt(u.dirFds.fd(node.dir), node.base, fd, name), 'copy-up link'));
+    if (node.dir === u.workdir?.index) node.extraLinks -= 1;
+    settleEntry(u, parent, name, upper);
+  }
+}
+
+/** Reads that began on the lower file go on in the copy, where later writes are seen. */
+function swapHandles(u: Union, node: FileNode): void {
+  for (const handle of node.handles ?? []) {
+    if (handle.mode === 'passthrough') continue;
+    const path = u.sys.openAt(u.dirFds.fd(node.dir), node.base, O_PATH, 0);
+    if (path < 0) throw new ErrnoError(-path, 'copy-up reopen');
+    const fd = u.sys.reopen(path, handle.openFlags);
+    u.sys.close(path);
+    if (fd < 0) throw new ErrnoError(-fd, 'copy-up reopen');
+    handle.fd = fd;
+    u.plane.swap(handle.fh, fd);
+  }
+}
+

@@ -1,0 +1,266 @@
+// New names: files, directories, devices, symlinks, links. Where the upper has nothing, the object
+// is made in place by one call; over a whiteout it is prepared in the workdir and renamed there.
+
+import { ErrnoError, errno, fail } from '../errno.js';
+import { check } from '../sys/check.js';
+import {
+  AT_REMOVEDIR,
+  O_ACCMODE,
+  O_CREAT,
+  O_EXCL,
+  O_RDWR,
+  O_TMPFILE,
+  RENAME_EXCHANGE,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_ISGID,
+} from '../sys/constants.js';
+import { isComponent, NAME_MAX } from '../sys/name.js';
+import { OwnedFd } from '../sys/fd.js';
+import { Stat } from '../sys/stat.js';
+import { asCaller, asServer } from './caller.js';
+import { copyUp, upperOf, writableWork } from './copy-up.js';
+import { markImpure } from './copy-metadata.js';
+import type { LayerDir } from './dir-fds.js';
+import { addName, identify, writeExtraLinks } from './hard-links.js';
+import { type DirNode, Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
+import { WH } from './layer-walk.js';
+import { attach, namesIn, nodeOf } from './lookup.js';
+import { noteName } from './readdir.js';
+import { setOpaque, WH_NAME_MAX } from './whiteout.js';
+import type { Caller, Union } from './union.js';
+import type { Workdir } from './workdir.js';
+
+/** What is to be made; `make` acts in the directory `fd` under `name`. */
+export interface Recipe {
+  /** S_IFMT bits. */
+  readonly format: number;
+  readonly make: (fd: number, name: string) => number;
+}
+
+/** Throws unless `name` may be given to something new. */
+export function refuseBadName(u: Union, name: string): void {
+  if (name.length > NAME_MAX) throw fail('ENAMETOOLONG', 'name');
+  if (!isComponent(name)) throw fail('EINVAL', 'name');
+  if (name.startsWith(WH)) throw fail('EINVAL', 'a name that begins with .wh.');
+  if (!u.features.deviceWhiteout && name.length > WH_NAME_MAX) throw fail('ENAMETOOLONG', 'name');
+}
+
+/** The upper directory for a new `name`, and the whiteout that stands there now, if one does. */
+export function vacant(u: Union, dir: DirNode, name: string): { upper: LayerDir; whiteout: boolean } {
+  writableWork(u);
+  refuseBadName(u, name);
+  const entry = namesIn(u, dir).entries.get(name);
+  if (entry !== undefined && entry.kind !== WHITEOUT) throw fail('EEXIST', 'name');
+  const upper = upperOf(u, dir);
+  return { upper, whiteout: entry?.kind === WHITEOUT && entry.dir.layer.writable };
+}
+
+/** Adds `name`, which the upper now has, to the directory's index. */
+export function enter(u: Union, dir: DirNode, name: string, kind: number, upper: LayerDir, overWhiteout: boolean): Entry {
+  const index = namesIn(u, dir);
+  const entry = new Entry(kind, upper, 0, 0);
+  entry.beneath = overWhiteout;
+  entry.closed = true;
+  entry.ours = true;
+  index.entries.set(name, entry);
+  noteName(index, name);
+  return entry;
+}
+
+/** Makes an object as `caller` and returns its node; attributes in `out`. */
+export function createObject(u: Union, dir: DirNode, name: string, recipe: Recipe, caller: Caller, out: Stat): Inode {
+  const { upper, whiteout } = vacant(u, dir, name);
+  const fd = u.dirFds.fd(upper);
+  if (whiteout) createOverWhiteout(u, writableWork(u), fd, name, recipe, caller);
+  else check(asCaller(u, caller, () => recipe.make(fd, name)), 'create');
+  return entered(u, dir, name, recipe.format, upper, whiteout, out);
+}
+
+function entered(
+  u: Union,
+  dir: DirNode,
+  name: string,
+  format: number,
+  upper: LayerDir,
+  whiteout: boolean,
+  out: Stat,
+): Inode {
+  const entry = enter(u, dir, name, format >>> 12, upper, whiteout);
+  const node = nodeOf(u, dir, name, entry, out);
+  entry.inoLow = node.inoLow;
+  entry.inoHigh = node.inoHigh;
+  return node;
+}
+
+/** Prepared aside, published by one rename: a crash leaves the whiteout or the whole object. */
+function createOverWhiteout(u: Union, work: Workdir, fd: number, name: string, recipe: Recipe, caller: Caller): void {
+  const stage = openStage(u, work, fd);
+  const temporary = work.temporary();
+  try {
+    check(asCaller(u, caller, () => recipe.make(stage.fd, temporary)), 'create');
+    if (recipe.format === S_IFDIR) setOpaque(u, stage.fd, temporary);
+    publishOverWhiteout(u, stage.fd, temporary, fd, name, recipe.format === S_IFDIR);
+  } catch (error) {
+    u.sys.unlinkAt(stage.fd, temporary, recipe.format === S_IFDIR ? AT_REMOVEDIR : 0);
+    throw error;
+  } finally {
+    stage.close();
+  }
+}
+
+/** Moves `temporary` to `name`, where a whiteout stands (in whichever form). */
+export function publishOverWhiteout(
+  u: Union,
+  stageFd: number,
+  temporary: string,
+  fd: number,
+  name: string,
+  isDirectory: boolean,
+): void {
+  if (!u.features.deviceWhiteout) {
+    check(u.sys.renameAt(stageFd, temporary, fd, name, 0), 'create');
+    u.sys.unlinkAt(fd, WH + name, 0);
+    return;
+  }
+  const exchange = isDirectory && u.features.renameExchange;
+  let moved = u.sys.renameAt(stageFd, temporary, fd, name, exchange ? RENAME_EXCHANGE : 0);
+  if (moved === -errno.ENOTDIR && isDirectory) {
+    check(u.sys.unlinkAt(fd, name, 0), 'create');
+    moved = u.sys.renameAt(stageFd, temporary, fd, name, 0);
+  }
+  check(moved, 'create');
+  if (exchange) u.sys.unlinkAt(stageFd, temporary, 0);
+  // The whiteout was a `.wh.` file, made on another host.
+  u.sys.unlinkAt(fd, WH + name, 0);
+}
+
+/** Where to prepare what will live in `fd`: the workdir, or in it a directory that hands down the same group and ACL. */
+function openStage(u: Union, work: Workdir, fd: number): { fd: number; close: () => void } {
+  const stat = u.scratch;
+  check(u.sys.statAt(fd, '', stat), 'stat parent');
+  const acl = u.sys.getXattr(fd, '', 'system.posix_acl_default');
+  const plain = (stat.mode & S_ISGID) === 0 && typeof acl === 'number';
+  if (plain) return { fd: work.fd, close: () => {} };
+  const { mode, gid } = stat;
+  const name = work.temporary();
+  asServer(u, () => check(u.sys.mkdirAt(work.fd, name, 0o700), 'create'));
+  const stage = check(u.sys.openAt(work.fd, name, 0o200000, 0), 'create');
+  u.sys.chownAt(stage, '', 0xffffffff, gid);
+  u.sys.chmodAt(stage, '', 0o700 | (mode & S_ISGID));
+  if (typeof acl !== 'number') u.sys.setXattr(stage, '', 'system.posix_acl_default', acl, 0);
+  return {
+    fd: stage,
+    close: () => {
+      u.sys.close(stage);
+      work.discard(name);
+    },
+  };
+}
+
+export function mkdir(u: Union, dir: DirNode, name: string, mode: number, caller: Caller, out: Stat): Inode {
+  const make = (fd: number, at: string): number => u.sys.mkdirAt(fd, at, mode);
+  return createObject(u, dir, name, { format: S_IFDIR, make }, caller, out);
+}
+
+export function mknod(u: Union, dir: DirNode, name: string, mode: number, rdev: number, caller: Caller, out: Stat): Inode {
+  const format = mode & S_IFMT || S_IFREG;
+  if (format === 0o020000 && rdev === 0) throw fail('EPERM', 'char 0:0 is a whiteout');
+  const make = (fd: number, at: string): number => u.sys.mknodAt(fd, at, mode, rdev);
+  return createObject(u, dir, name, { format, make }, caller, out);
+}
+
+export function symlink(u: Union, dir: DirNode, name: string, target: string, caller: Caller, out: Stat): Inode {
+  const make = (fd: number, at: string): number => u.sys.symlinkAt(target, fd, at);
+  return createObject(u, dir, name, { format: S_IFLNK, make }, caller, out);
+}
+
+/** A new regular file, open: its node and a descriptor that the caller owns. */
+export function createFile(
+  u: Union,
+  dir: DirNode,
+  name: string,
+  mode: number,
+  flags: number,
+  caller: Caller,
+  out: Stat,
+): { node: FileNode; fd: number } {
+  let opened = -1;
+  const make = (fd: number, at: string): number => {
+    opened = u.sys.openAt(fd, at, flags | O_CREAT | O_EXCL, mode);
+    return Math.min(opened, 0);
+  };
+  const node = createObject(u, dir, name, { format: S_IFREG, make }, caller, out);
+  return { node: node as FileNode, fd: opened };
+}
+
+/** O_TMPFILE: a file without a name in the upper's `dir`, open; the node keeps it reachable for a later link. */
+export function createUnnamed(
+  u: Union,
+  dir: DirNode,
+  mode: number,
+  flags: number,
+  caller: Caller,
+  out: Stat,
+): { node: FileNode; fd: number } {
+  if (!u.features.tmpfile) throw fail('EOPNOTSUPP', 'O_TMPFILE');
+  const upper = upperOf(u, dir);
+  const access = (flags & O_ACCMODE) === O_RDWR ? O_RDWR : flags & O_ACCMODE;
+  const fd = check(
+    asCaller(u, caller, () => u.sys.openAt(u.dirFds.fd(upper), '', O_TMPFILE | access, mode)),
+    'O_TMPFILE',
+  );
+  const node = new FileNode(null, '', S_IFREG, upper, '');
+  node.orphan = new OwnedFd(u.sys, check(u.sys.dup(fd), 'O_TMPFILE'));
+  check(u.sys.statAt(fd, '', out), 'O_TMPFILE');
+  u.numbers.mix(out.dev, out.inoLow, out.inoHigh);
+  node.inoLow = u.numbers.low;
+  node.inoHigh = u.numbers.high;
+  u.numbers.show(out);
+  return { node, fd };
+}
+
+/** A further name for `node`, which may have none (O_TMPFILE, or unlinked while open). */
+export function link(u: Union, node: FileNode, dir: DirNode, name: string, out: Stat): Inode {
+  if (node.orphan === null) copyUp(u, node);
+  const { upper, whiteout } = vacant(u, dir, name);
+  const fd = u.dirFds.fd(upper);
+  const from = node.orphan === null ? { fd: u.dirFds.fd(node.dir), name: node.base } : { fd: node.orphan.fd, name: '' };
+  writeExtraLinks(u, node);
+  if (!whiteout) check(u.sys.linkAt(from.fd, from.name, fd, name), 'link');
+  else linkOverWhiteout(u, writableWork(u), from, fd, name);
+  if (node.orphan !== null) readopt(node, upper, name);
+  addName(node, dir, name);
+  const entry = enter(u, dir, name, node.format >>> 12, upper, whiteout);
+  entry.inoLow = node.inoLow;
+  entry.inoHigh = node.inoHigh;
+  attach(dir, entry, node);
+  markImpure(u, dir);
+  const result = nodeOf(u, dir, name, entry, out);
+  const raw = u.scratch;
+  if (u.sys.statAt(fd, name, raw) === 0) identify(u, node, raw.identity());
+  return result;
+}
+
+/** A file without a name got one: it is found by that again. */
+function readopt(node: FileNode, upper: LayerDir, name: string): void {
+  node.orphan?.close();
+  node.orphan = null;
+  node.dir = upper;
+  node.base = name;
+}
+
+function linkOverWhiteout(u: Union, work: Workdir, from: { fd: number; name: string }, fd: number, name: string): void {
+  const temporary = work.temporary();
+  const linked = u.sys.linkAt(from.fd, from.name, work.fd, temporary);
+  if (linked < 0) throw new ErrnoError(-linked, 'link');
+  try {
+    publishOverWhiteout(u, work.fd, temporary, fd, name, false);
+  } catch (error) {
+    u.sys.unlinkAt(work.fd, temporary, 0);
+    throw error;
+  }
+}
+

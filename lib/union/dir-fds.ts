@@ -1,0 +1,81 @@
+// A directory of one layer, by its place in that layer, and the bounded cache of descriptors for
+// them. A descriptor handed out is good until a few dozen others were asked for, never longer.
+
+import { LRUCache } from 'lru-cache';
+import { check } from '../sys/check.js';
+import { O_DIRECTORY, O_PATH, O_RDONLY } from '../sys/constants.js';
+import { shown } from '../sys/name.js';
+import type { Syscalls } from '../sys/calls.js';
+import type { Layer } from './layers.js';
+
+/** A directory inside a layer. In the upper its place changes with rename; in a lower it never does. */
+export class LayerDir {
+  constructor(
+    readonly layer: Layer,
+    public parent: LayerDir | null,
+    public name: string,
+  ) {}
+
+  /** For people: layer path and the path inside. */
+  toString(): string {
+    const names: string[] = [];
+    for (let dir: LayerDir = this; dir.parent !== null; dir = dir.parent) names.unshift(dir.name);
+    return shown([this.layer.path, ...names].join('/'));
+  }
+}
+
+/** Descriptors (O_RDONLY, or O_PATH where reading is refused) of layer directories. */
+export class DirFds {
+  readonly #sys: Syscalls;
+  readonly #cache: LRUCache<LayerDir, number>;
+
+  constructor(sys: Syscalls, capacity: number) {
+    this.#sys = sys;
+    this.#cache = new LRUCache<LayerDir, number>({
+      max: Math.max(capacity, 32),
+      dispose: (fd) => sys.close(fd),
+    });
+  }
+
+  get size(): number {
+    return this.#cache.size;
+  }
+
+  /** The descriptor of `dir`; throws ErrnoError when the directory cannot be opened. */
+  fd(dir: LayerDir): number {
+    if (dir.parent === null) return dir.layer.fd;
+    const known = this.#cache.get(dir);
+    if (known !== undefined) return known;
+    return this.#open(dir);
+  }
+
+  /** Forgets `dir`, which was removed. */
+  drop(dir: LayerDir): void {
+    this.#cache.delete(dir);
+  }
+
+  clear(): void {
+    this.#cache.clear();
+  }
+
+  /** Opens the missing part of the chain from the layer root down, one component at a time. */
+  #open(dir: LayerDir): number {
+    const chain: LayerDir[] = [];
+    let at: LayerDir = dir;
+    while (at.parent !== null && !this.#cache.has(at)) {
+      chain.push(at);
+      at = at.parent;
+    }
+    let fd = this.fd(at);
+    for (const next of chain.reverse()) {
+      fd = check(this.#openOne(fd, next.name), next.toString());
+      this.#cache.set(next, fd);
+    }
+    return fd;
+  }
+
+  #openOne(parent: number, name: string): number {
+    const readable = this.#sys.openAt(parent, name, O_RDONLY | O_DIRECTORY, 0);
+    return readable >= 0 ? readable : this.#sys.openAt(parent, name, O_PATH | O_DIRECTORY, 0);
+  }
+}

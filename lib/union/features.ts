@@ -1,0 +1,116 @@
+// What the filesystem under the upper can do, found once at mount by trying in the workdir.
+// A missing one degrades with a named warning here, never by surprise at use.
+
+import { readFileSync } from 'node:fs';
+import { errno } from '../errno.js';
+import { log } from '../log.js';
+import { O_RDWR, O_TMPFILE, RENAME_EXCHANGE, RENAME_WHITEOUT, S_IFCHR } from '../sys/constants.js';
+import type { Syscalls } from '../sys/calls.js';
+import { type Dialect, privateName } from './private-xattrs.js';
+
+export interface Features {
+  /** Namespace of the private xattrs that are written; null where the host takes none. */
+  readonly dialect: Dialect | null;
+  /** mknod of char 0:0. */
+  readonly deviceWhiteout: boolean;
+  readonly tmpfile: boolean;
+  readonly renameWhiteout: boolean;
+  readonly renameExchange: boolean;
+  /** name_to_handle_at and open_by_handle_at. */
+  readonly handles: boolean;
+  /** FICLONE; cleared after the first refusal. */
+  reflink: boolean;
+  /** The server's own ids: objects made by others are made as them. */
+  readonly uid: number;
+  readonly gid: number;
+  /** This user namespace maps not all ids: an owner shown as 65534 may be nobody's. */
+  readonly overflowIds: boolean;
+}
+
+function mapsFewIds(): boolean {
+  return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'));
+}
+
+/** A mount without an upper writes nothing. */
+export function readOnlyFeatures(sys: Syscalls): Features {
+  return {
+    dialect: null,
+    deviceWhiteout: false,
+    tmpfile: false,
+    renameWhiteout: false,
+    renameExchange: false,
+    handles: true,
+    reflink: false,
+    uid: sys.geteuid(),
+    gid: sys.getegid(),
+    overflowIds: mapsFewIds(),
+  };
+}
+
+function probeDialect(sys: Syscalls, work: number): Dialect | null {
+  const value = new Uint8Array([0x79]);
+  for (const dialect of ['trusted', 'user'] as const) {
+    const key = privateName(dialect, 'opaque');
+    if (sys.setXattr(work, '', key, value, 0) < 0) continue;
+    sys.removeXattr(work, '', key);
+    return dialect;
+  }
+  return null;
+}
+
+function probeTmpfile(sys: Syscalls, work: number): boolean {
+  const fd = sys.openAt(work, '', O_TMPFILE | O_RDWR, 0o600);
+  if (fd < 0) return false;
+  const linked = sys.linkAt(fd, '', work, '#tmpfile');
+  sys.close(fd);
+  if (linked === 0) sys.unlinkAt(work, '#tmpfile', 0);
+  return linked === 0;
+}
+
+/** Two scratch names in `work`, renamed with `flags`; true when the host can. */
+function probeRename(sys: Syscalls, work: number, flags: number): boolean {
+  sys.mknodAt(work, '#from', 0o100600, 0);
+  if (flags === RENAME_EXCHANGE) sys.mknodAt(work, '#to', 0o100600, 0);
+  const done = sys.renameAt(work, '#from', work, '#to', flags);
+  sys.unlinkAt(work, '#from', 0);
+  sys.unlinkAt(work, '#to', 0);
+  return done === 0;
+}
+
+function probeHandles(sys: Syscalls, work: number): boolean {
+  const handle = sys.nameToHandle(work, '');
+  if (typeof handle === 'number') return false;
+  const fd = sys.openHandle(work, handle, 0);
+  if (fd >= 0) sys.close(fd);
+  return fd >= 0;
+}
+
+function probeDevice(sys: Syscalls, work: number): boolean {
+  const made = sys.mknodAt(work, '#device', S_IFCHR, 0);
+  if (made === 0) sys.unlinkAt(work, '#device', 0);
+  return made === 0 && made !== -errno.EPERM;
+}
+
+/** Tries everything in the empty directory behind `work`. */
+export function probeFeatures(sys: Syscalls, work: number): Features {
+  const features: Features = {
+    dialect: probeDialect(sys, work),
+    deviceWhiteout: probeDevice(sys, work),
+    tmpfile: probeTmpfile(sys, work),
+    renameWhiteout: probeRename(sys, work, RENAME_WHITEOUT),
+    renameExchange: probeRename(sys, work, RENAME_EXCHANGE),
+    handles: probeHandles(sys, work),
+    reflink: true,
+    uid: sys.geteuid(),
+    gid: sys.getegid(),
+    overflowIds: mapsFewIds(),
+  };
+  const without = (missing: boolean, consequence: string): void => {
+    if (missing) log.warn(consequence);
+  };
+  without(features.dialect === null, 'upperdir takes no trusted or user xattrs: opaque marks are .wh..wh..opq files');
+  without(!features.deviceWhiteout, 'upperdir refuses char 0:0: whiteouts are .wh. files, names end at 251 bytes');
+  without(!features.tmpfile, 'upperdir has no O_TMPFILE: copies are prepared under temporary names');
+  without(!features.renameExchange, 'upperdir cannot exchange names: some replacements take two steps');
+  return features;
+}

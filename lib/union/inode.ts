@@ -1,0 +1,159 @@
+// The union's inodes: what the kernel's nodeids stand for. A directory is a stack of layer
+// directories with an index of its names; a file lives in one layer at a time. No I/O here.
+
+import type { BackingId, Fh } from '../nodes/ids.js';
+import { KernelNode } from '../nodes/node-table.js';
+import type { OwnedFd } from '../sys/fd.js';
+import type { LayerDir } from './dir-fds.js';
+
+/** Beyond d_type: a name of the upper that hides the lowers' one. */
+export const WHITEOUT = 100;
+
+/** One name of a directory. */
+export class Entry {
+  /** The node the kernel knows under this name, if it does. */
+  node: Inode | null = null;
+  /** Deeper layers that hold a directory of this name too, top first. */
+  deeper: LayerDir[] | null = null;
+  /** A lower layer shows this name too, beneath the one that counts. */
+  beneath = false;
+  /** No deeper layer can add to this name. */
+  closed = false;
+  /** Made by this mount: it carries no marks that were not put there knowingly. */
+  ours = false;
+
+  constructor(
+    /** d_type, or WHITEOUT. */
+    public kind: number,
+    /** The part of the directory's stack that shows it. */
+    public dir: LayerDir,
+    public inoLow: number,
+    public inoHigh: number,
+  ) {}
+}
+
+/** The names of one merged directory, whiteouts of the upper included. */
+export class DirIndex {
+  readonly entries = new Map<string, Entry>();
+  /** Entries whose node the kernel knows; the index stays while there are any. */
+  liveNodes = 0;
+  /** The upper's part holds entries that were copied up or moved in (their d_ino is elsewhere). */
+  impure = false;
+  /** Names by cookie, built at the first listing; names created later wait in `fresh`. */
+  listing: Listing | null = null;
+}
+
+/** Names in cookie order. A name that is no longer in the index is passed over. */
+export interface Listing {
+  readonly cookies: Float64Array;
+  readonly names: string[];
+  readonly fresh: Set<string>;
+}
+
+/** Another name of a file with several hard links. */
+export interface Alias {
+  readonly parent: DirNode;
+  readonly name: string;
+}
+
+export abstract class Inode extends KernelNode {
+  /** null for the root and for what was removed. */
+  parent: DirNode | null;
+  name: string;
+  /** The inode number shown to users, low and high word. */
+  inoLow = 0;
+  inoHigh = 0;
+  /** Keeps a removed object reachable while the kernel still refers to it. */
+  orphan: OwnedFd | null = null;
+
+  constructor(parent: DirNode | null, name: string) {
+    super();
+    this.parent = parent;
+    this.name = name;
+  }
+}
+
+export class DirNode extends Inode {
+  index: DirIndex | null = null;
+  /**
+   * Same-named directories of deeper layers that may belong to the stack; whether they do is told by
+   * marks on disk, which are read when the directory is first entered. null once that is settled.
+   */
+  candidates: readonly LayerDir[] | null = null;
+  /** Removed: has no names and takes none. */
+  dead = false;
+
+  constructor(
+    parent: DirNode | null,
+    name: string,
+    /** The layer directories that make it up, top first. */
+    public stack: LayerDir[],
+  ) {
+    super(parent, name);
+  }
+
+  /** Its directory in the upper, if it is there. */
+  get upper(): LayerDir | null {
+    const top = this.stack[0];
+    return top?.layer.writable ? top : null;
+  }
+}
+
+/** One open file. The data plane owns the descriptor. */
+export interface FileHandle {
+  readonly fh: Fh;
+  readonly node: FileNode;
+  fd: number;
+  readonly openFlags: number;
+  readonly mode: 'cached' | 'passthrough';
+  readonly writable: boolean;
+}
+
+/** The one passthrough backing that all passthrough opens of a node share. */
+export interface Backing {
+  readonly id: BackingId;
+  readonly onLower: boolean;
+  users: number;
+}
+
+export class FileNode extends Inode {
+  /** Names beside `parent`/`name` under which the kernel knows this file. */
+  aliases: Alias[] | null = null;
+  handles: Set<FileHandle> | null = null;
+  backing: Backing | null = null;
+  cachedOpens = 0;
+  /** Written in passthrough: the page cache of this inode is older than the file. */
+  cacheStale = false;
+  /** Its keys in the table of files with several hard links: as a lower file, as an upper one. */
+  identities: string[] | null = null;
+  /** The link count shown, less the count of the host: lower names count, the index's does not. */
+  extraLinks = 0;
+  /** A copy of a lower file that is being made. */
+  copying: Copying | null = null;
+
+  constructor(
+    parent: DirNode | null,
+    name: string,
+    /** S_IFMT bits. */
+    readonly format: number,
+    /** Where the file is: a directory of a layer, and its name there. */
+    public dir: LayerDir,
+    public base: string,
+  ) {
+    super(parent, name);
+  }
+
+  get inUpper(): boolean {
+    return this.dir.layer.writable;
+  }
+}
+
+/** Slow part of a copy-up under way. */
+export interface Copying {
+  readonly fd: OwnedFd;
+  readonly work: Promise<number>;
+  readonly cancel: Int32Array;
+  /** undefined while the work goes on. */
+  result: number | undefined;
+  waiters: number;
+}

@@ -1,0 +1,100 @@
+// The one loop over layers: a directory's names, read once, top to bottom, into its index.
+
+import { check, checkData } from '../sys/check.js';
+import { DT_CHR, DT_DIR, DT_REG, DT_UNKNOWN } from '../sys/constants.js';
+import type { DirScan } from '../sys/calls.js';
+import type { LayerDir } from './dir-fds.js';
+import { DirIndex, type DirNode, Entry, WHITEOUT } from './inode.js';
+import { type DirMarks, OPAQUE_FILE, readXattrMarks } from './marks.js';
+import { dialects } from './private-xattrs.js';
+import type { Union } from './union.js';
+
+/** Prefix of AUFS whiteouts and of its own bookkeeping names. */
+export const WH = '.wh.';
+const AUFS = '.wh..wh.';
+const whiteoutXattrs = dialects('whiteout');
+
+/** What one layer adds to an index. */
+interface Part {
+  readonly dir: LayerDir;
+  readonly marks: DirMarks;
+  readonly isTop: boolean;
+}
+
+/** The index of `node`, built now if there is none. */
+export function indexOf(u: Union, node: DirNode): DirIndex {
+  node.index ??= buildIndex(u, node);
+  return node.index;
+}
+
+function buildIndex(u: Union, node: DirNode): DirIndex {
+  const index = new DirIndex();
+  const single = node.stack.length === 1;
+  for (const dir of node.stack) {
+    const fd = u.dirFds.fd(dir);
+    const scan = checkData(u.sys.scanDir(fd), `list ${dir}`);
+    // Opaque marks were read when the stack was made; here they only tell of xattr whiteouts.
+    const marks = readXattrMarks(u.sys, u.dirFds, dir);
+    if (dir.layer.writable) index.impure = marks.impure;
+    addLayer(u, index, { dir, marks, isTop: single || dir === node.stack[0] }, scan);
+  }
+  return index;
+}
+
+function addLayer(u: Union, index: DirIndex, part: Part, scan: DirScan): void {
+  const hidden: string[] = [];
+  for (let at = 0; at < scan.names.length; at += 1) {
+    const name = scan.names[at] as string;
+    if (name.startsWith(WH)) {
+      if (name !== OPAQUE_FILE && !name.startsWith(AUFS)) hidden.push(name.slice(WH.length));
+      continue;
+    }
+    const kind = kindOf(u, part, name, scan.types[at] as number);
+    if (kind === WHITEOUT) hidden.push(name);
+    else addName(index, part.dir, name, kind, scan.inos[2 * at] as number, scan.inos[2 * at + 1] as number);
+  }
+  for (const name of hidden) hide(index, part.dir, name);
+}
+
+/** d_type, or WHITEOUT; asks the host only where the type alone does not tell. */
+function kindOf(u: Union, part: Part, name: string, type: number): number {
+  const asks = type === DT_CHR || type === DT_UNKNOWN || (type === DT_REG && part.marks.xattrWhiteouts);
+  if (!asks) return type;
+  const fd = u.dirFds.fd(part.dir);
+  const stat = u.scratch;
+  check(u.sys.statAt(fd, name, stat), `${part.dir}/${name}`);
+  const kind = stat.mode >>> 12;
+  if (kind === DT_CHR) return stat.rdev === 0 ? WHITEOUT : kind;
+  const marked = part.marks.xattrWhiteouts && kind === DT_REG && stat.size === 0;
+  if (marked && whiteoutXattrs.some((key) => typeof u.sys.getXattr(fd, name, key) !== 'number')) return WHITEOUT;
+  return kind;
+}
+
+function addName(index: DirIndex, dir: LayerDir, name: string, kind: number, low: number, high: number): void {
+  const known = index.entries.get(name);
+  if (known === undefined) {
+    index.entries.set(name, new Entry(kind, dir, low, high));
+    return;
+  }
+  if (known.closed) return;
+  if (known.dir.layer.writable) known.beneath = true;
+  if (known.kind !== DT_DIR || kind !== DT_DIR) {
+    known.closed = true;
+    return;
+  }
+  known.deeper ??= [];
+  known.deeper.push(dir);
+}
+
+/** `name` is whited out in `dir`: nothing deeper shows it. */
+function hide(index: DirIndex, dir: LayerDir, name: string): void {
+  const known = index.entries.get(name);
+  if (known !== undefined) {
+    // A name beside its own whiteout in one layer is the layer's; the whiteout hides what is deeper.
+    known.closed = true;
+    return;
+  }
+  const entry = new Entry(WHITEOUT, dir, 0, 0);
+  entry.closed = true;
+  index.entries.set(name, entry);
+}

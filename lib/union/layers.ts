@@ -1,0 +1,122 @@
+// The layer stack of one mount: opening the roots by path (the only paths ever opened by string),
+// and refusing stacks that overlap. Roots stay open until the mount ends.
+
+import { errnoName, fail } from '../errno.js';
+import { O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
+import { shown } from '../sys/name.js';
+import { Stat } from '../sys/stat.js';
+import type { Syscalls } from '../sys/calls.js';
+
+/** One directory of the stack. */
+export interface Layer {
+  /** 0 is the upper; lowers count from 1, top first. */
+  readonly index: number;
+  readonly path: string;
+  readonly fd: number;
+  readonly writable: boolean;
+  readonly dev: number;
+}
+
+/** A mistake in the mount's options: `message` names the option and the path. */
+export class MountError extends Error {
+  override readonly name = 'MountError';
+}
+
+export function explain(code: number): string {
+  const known: Record<string, string> = {
+    ENOENT: 'no such file or directory',
+    ENOTDIR: 'not a directory',
+    EACCES: 'permission denied',
+    ELOOP: 'too many symbolic links',
+    EPERM: 'operation not permitted',
+  };
+  return known[errnoName(code)] ?? errnoName(code);
+}
+
+/** Opens the root of a writable part (upper or workdir) by its own path, so that renames between them work. */
+export function openWritable(sys: Syscalls, option: string, path: string): number {
+  const fd = sys.openPath(path, O_RDONLY | O_DIRECTORY);
+  if (fd < 0) throw new MountError(`${option}: ${shown(path)}: ${explain(-fd)}`);
+  return fd;
+}
+
+/**
+ * Opens a lower's root. A private clone of its mount is preferred: no other mount can then appear
+ * beneath it, and what mounts hide from users stays as the layer has it.
+ */
+function openLower(sys: Syscalls, path: string): number {
+  const plain = sys.openPath(path, O_RDONLY | O_DIRECTORY);
+  if (plain < 0) throw new MountError(`lowerdir: ${shown(path)}: ${explain(-plain)}`);
+  const clone = sys.cloneMount(path);
+  if (clone < 0) return plain;
+  const readable = sys.reopen(clone, O_RDONLY | O_DIRECTORY);
+  sys.close(clone);
+  if (readable < 0) return plain;
+  sys.close(plain);
+  return readable;
+}
+
+/** Opens every layer of the stack, upper (if any) first. Closes what it opened when one fails. */
+export function openLayers(sys: Syscalls, lowers: readonly string[], upper: string | null): Layer[] {
+  const layers: Layer[] = [];
+  const stat = new Stat();
+  const add = (path: string, fd: number, writable: boolean): void => {
+    sys.statAt(fd, '', stat);
+    layers.push({ index: writable ? 0 : layers.length + (upper === null ? 1 : 0), path, fd, writable, dev: stat.dev });
+  };
+  try {
+    if (upper !== null) add(upper, openWritable(sys, 'upperdir', upper), true);
+    for (const path of lowers) add(path, openLower(sys, path), false);
+  } catch (error) {
+    closeLayers(sys, layers);
+    throw error;
+  }
+  return layers;
+}
+
+export function closeLayers(sys: Syscalls, layers: readonly Layer[]): void {
+  for (const layer of layers) sys.close(layer.fd);
+}
+
+function inside(path: string, ancestor: string): boolean {
+  return path === ancestor || path.startsWith(ancestor === '/' ? '/' : `${ancestor}/`);
+}
+
+/** A resolved path and the option it came from. */
+export interface Place {
+  readonly option: string;
+  readonly path: string;
+}
+
+/** Refuses layers, upper and workdir that lie inside each other. Paths are resolved (no symlinks). */
+export function refuseOverlap(lowers: readonly Place[], writable: readonly Place[]): void {
+  const clash = (a: Place, b: Place): MountError =>
+    new MountError(`${a.option} ${shown(a.path)} overlaps ${b.option} ${shown(b.path)}`);
+  writable.forEach((a, position) => {
+    for (const b of writable.slice(position + 1)) {
+      if (inside(a.path, b.path) || inside(b.path, a.path)) throw clash(b, a);
+    }
+    for (const b of lowers) {
+      if (inside(a.path, b.path) || inside(b.path, a.path)) throw clash(b, a);
+    }
+  });
+  refuseNestedLowers(lowers);
+}
+
+/** Sorted by path an ancestor stands right before its first descendant, so neighbours are enough. */
+function refuseNestedLowers(lowers: readonly Place[]): void {
+  const key = (place: Place): string => `${place.path}/`.replaceAll('/', '\0');
+  const sorted = lowers.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
+  sorted.forEach((place, position) => {
+    const before = sorted[position - 1];
+    if (before === undefined || !inside(place.path, before.path)) return;
+    throw new MountError(`lowerdir ${shown(place.path)} overlaps lowerdir ${shown(before.path)}`);
+  });
+}
+
+/** The upper of a stack that must have one. */
+export function upperOf(layers: readonly Layer[]): Layer {
+  const top = layers[0];
+  if (top === undefined || !top.writable) throw fail('EROFS', 'no upper');
+  return top;
+}

@@ -1,0 +1,190 @@
+// name -> node. The answer comes from the directory's index, so that a miss costs no syscall and a
+// hit one stat. Creates nodes; never counts references (that is the reply's).
+
+import { fail } from '../errno.js';
+import { log } from '../log.js';
+import { check } from '../sys/check.js';
+import { DT_REG } from '../sys/constants.js';
+import { shown } from '../sys/name.js';
+import { Stat } from '../sys/stat.js';
+import { getAttributes, placeOf, present } from './attributes.js';
+import { LayerDir } from './dir-fds.js';
+import {
+  addName,
+  identify,
+  indexName,
+  indexNameOfUpper,
+  readExtraLinks,
+  sharedNode,
+  unidentify,
+} from './hard-links.js';
+import { type DirIndex, DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
+import { indexOf } from './layer-walk.js';
+import { readOrigin, statOrigin } from './origin.js';
+import { dialects } from './private-xattrs.js';
+import { settleStack } from './stack.js';
+import type { Union } from './union.js';
+
+const metacopyNames = dialects('metacopy');
+const originStat = new Stat();
+
+/** The index of a directory that still exists, its stack settled. */
+export function namesIn(u: Union, dir: DirNode): DirIndex {
+  if (dir.dead) throw fail('ENOENT', 'a removed directory');
+  settleStack(u, dir);
+  return indexOf(u, dir);
+}
+
+/** The entry that shows under `name`; null when absent or whited out. */
+export function visibleEntry(u: Union, dir: DirNode, name: string): Entry | null {
+  const entry = namesIn(u, dir).entries.get(name);
+  return entry === undefined || entry.kind === WHITEOUT ? null : entry;
+}
+
+/** The node under `name`, its attributes in `out`; null when absent. */
+export function lookup(u: Union, dir: DirNode, name: string, out: Stat): Inode | null {
+  const entry = visibleEntry(u, dir, name);
+  return entry === null ? null : nodeOf(u, dir, name, entry, out);
+}
+
+/** The node of `entry`, made if the kernel does not know it yet; its attributes in `out`. */
+export function nodeOf(u: Union, dir: DirNode, name: string, entry: Entry, out: Stat): Inode {
+  if (entry.node !== null) {
+    getAttributes(u, entry.node, out);
+    return entry.node;
+  }
+  check(u.sys.statAt(u.dirFds.fd(entry.dir), name, out), `stat ${entry.dir}/${shown(name)}`);
+  const node = out.isDirectory ? newDirectory(u, dir, name, entry, out) : newFile(u, dir, name, entry, out);
+  attach(dir, entry, node);
+  present(u, node, out);
+  return node;
+}
+
+/** Ties `node` to the entry that shows it. */
+export function attach(dir: DirNode, entry: Entry, node: Inode): void {
+  if (entry.node === null && dir.index !== null) dir.index.liveNodes += 1;
+  entry.node = node;
+}
+
+function detach(dir: DirNode, name: string, node: Inode): void {
+  const entry = dir.index?.entries.get(name);
+  if (entry === undefined || entry.node !== node || dir.index === null) return;
+  entry.node = null;
+  dir.index.liveNodes -= 1;
+}
+
+/** The kernel has forgotten `node`: nothing here remembers it any more. */
+export function forgetNode(u: Union, node: Inode): void {
+  if (node instanceof FileNode) {
+    for (const { parent, name } of [{ parent: node.parent, name: node.name }, ...(node.aliases ?? [])]) {
+      if (parent !== null) detach(parent, name, node);
+    }
+    unidentify(u, node);
+  } else {
+    if (node.parent !== null) detach(node.parent, node.name, node);
+    if (node instanceof DirNode) for (const part of node.stack) u.dirFds.drop(part);
+  }
+  node.orphan?.close();
+  node.orphan = null;
+}
+
+function newDirectory(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat): DirNode {
+  const top = new LayerDir(entry.dir.layer, entry.dir, name);
+  const node = new DirNode(dir, name, [top]);
+  node.candidates = (entry.deeper ?? []).map((part) => new LayerDir(part.layer, part, name));
+  const isBottom = entry.dir.layer === u.layers.at(-1);
+  if (isBottom || entry.ours) node.candidates = null;
+  if (top.layer.writable) settleStack(u, node);
+  const shownBy = node.stack.find((part) => !part.layer.writable);
+  if (shownBy !== undefined && shownBy !== top) {
+    check(u.sys.statAt(u.dirFds.fd(shownBy), '', originStat), `stat ${shownBy}`);
+    setNumber(u, node, originStat);
+  } else setNumber(u, node, stat);
+  return node;
+}
+
+function setNumber(u: Union, node: Inode, stat: Stat): void {
+  u.numbers.mix(stat.dev, stat.inoLow, stat.inoHigh);
+  node.inoLow = u.numbers.low;
+  node.inoHigh = u.numbers.high;
+}
+
+function newFile(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat): FileNode {
+  if (entry.kind === DT_REG) refuseMetacopy(u, entry.dir, name, stat);
+  if (stat.nlink > 1) {
+    const shared = sharedNode(u, stat.identity(), dir, name);
+    if (shared !== null) {
+      const place = placeOf(u, shared);
+      check(u.sys.statAt(place.fd, place.name, stat), `stat ${shown(name)}`);
+      return shared;
+    }
+  }
+  const node = new FileNode(dir, name, stat.mode & 0o170000, entry.dir, name);
+  setNumber(u, node, stat);
+  if (entry.dir.layer.writable) return upperFile(u, node, entry, stat);
+  return stat.nlink > 1 ? lowerHardLink(u, node, stat) : node;
+}
+
+/** A file of the upper: its number is its origin's, and the index may hold its other names. */
+function upperFile(u: Union, node: FileNode, entry: Entry, stat: Stat): FileNode {
+  const dir = node.parent as DirNode;
+  if (stat.nlink > 1) identify(u, node, stat.identity());
+  const mayHaveOrigin = dir.stack.length > 1 || dir.index?.impure === true;
+  if (!mayHaveOrigin) return node;
+  const origin = readOrigin(u, u.dirFds.fd(entry.dir), node.base);
+  if (origin === null || !statOrigin(u, origin, originStat)) return node;
+  if (stat.nlink > 1) adoptIndex(u, node, stat);
+  if (originStat.nlink === 1 || node.dir !== entry.dir) setNumber(u, node, originStat);
+  return node;
+}
+
+/** Moves an upper file with several names to its index entry, where all of them meet. */
+function adoptIndex(u: Union, node: FileNode, stat: Stat): void {
+  const lowerLinks = originStat.nlink;
+  const lowerKey = originStat.identity();
+  const probe = u.scratch;
+  const hex = indexNameOfUpper(u, node.dir, node.base, probe);
+  const index = u.workdir?.index;
+  if (hex === null || index == null || probe.identity() !== stat.identity()) return;
+  node.dir = index;
+  node.base = hex;
+  node.extraLinks = readExtraLinks(u, index.layer.fd, hex, stat.nlink, lowerLinks);
+  identify(u, node, lowerKey);
+}
+
+/** A lower file with several names: the index may hold its copy, made through another name. */
+function lowerHardLink(u: Union, node: FileNode, stat: Stat): FileNode {
+  const key = stat.identity();
+  const lowerLinks = stat.nlink;
+  identify(u, node, key);
+  const hex = indexName(u, node.dir, node.base);
+  const index = u.workdir?.index;
+  if (hex === null || index == null || u.sys.statAt(index.layer.fd, hex, stat) < 0) {
+    check(u.sys.statAt(u.dirFds.fd(node.dir), node.base, stat), `stat ${node.dir}`);
+    return node;
+  }
+  const parent = node.parent as DirNode;
+  const known = u.hardLinks.get(stat.identity());
+  if (known !== undefined && known !== node) {
+    unidentify(u, node);
+    identify(u, known, key);
+    addName(known, parent, node.name);
+    return known;
+  }
+  node.dir = index;
+  node.base = hex;
+  node.extraLinks = readExtraLinks(u, index.layer.fd, hex, stat.nlink, lowerLinks);
+  identify(u, node, stat.identity());
+  return node;
+}
+
+/** A file whose data is elsewhere (metacopy) must not be shown as zeros. */
+function refuseMetacopy(u: Union, dir: LayerDir, name: string, stat: Stat): void {
+  // An xattr block counts as up to 8 sectors, so a small file's block count tells nothing.
+  if (stat.size === 0 || (stat.blocks > 8 && stat.blocks * 512 >= stat.size)) return;
+  const fd = u.dirFds.fd(dir);
+  if (!metacopyNames.some((key) => typeof u.sys.getXattr(fd, name, key) !== 'number')) return;
+  log.once('error', `metacopy ${dir}/${name}`, `${dir}/${shown(name)}: metadata-only copy; its data is not followed`);
+  throw fail('EIO', 'metacopy');
+}
+

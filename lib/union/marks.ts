@@ -1,0 +1,56 @@
+// What a layer's directory says about itself: opaque, redirected, holding xattr whiteouts, impure.
+// Every dialect is read. Decides nothing about names.
+
+import { Buffer } from 'node:buffer';
+import type { Syscalls } from '../sys/calls.js';
+import type { DirFds, LayerDir } from './dir-fds.js';
+import { dialects } from './private-xattrs.js';
+
+/** The file that marks a directory opaque in the AUFS dialect. */
+export const OPAQUE_FILE = '.wh..wh..opq';
+
+export interface DirMarks {
+  /** Deeper layers add nothing. */
+  readonly opaque: boolean;
+  /** Empty regular files with the whiteout attribute are whiteouts. */
+  readonly xattrWhiteouts: boolean;
+  /** Where deeper layers have this directory: a sibling name, or `/path` from the layer root. */
+  readonly redirect: string | null;
+  /** Holds entries whose inode number is another layer's. */
+  readonly impure: boolean;
+}
+
+export const noMarks: DirMarks = { opaque: false, xattrWhiteouts: false, redirect: null, impure: false };
+
+const opaqueNames = [...dialects('opaque'), 'user.fuseoverlayfs.opaque'];
+const redirectNames = dialects('redirect');
+const impureNames = dialects('impure');
+
+/** The first of `keys` that `list` has, as text; null when it has none. */
+function text(sys: Syscalls, fd: number, list: readonly string[], keys: readonly string[]): string | null {
+  const key = keys.find((candidate) => list.includes(candidate));
+  if (key === undefined) return null;
+  const value = sys.getXattr(fd, '', key);
+  return typeof value === 'number' ? null : Buffer.from(value).toString('latin1').replace(/\0$/, '');
+}
+
+/** Reads the marks of one layer directory, `.wh..wh..opq` left to whoever reads the names. */
+export function readXattrMarks(sys: Syscalls, dirFds: DirFds, dir: LayerDir): DirMarks {
+  const fd = dirFds.fd(dir);
+  const list = sys.listXattr(fd, '');
+  if (typeof list === 'number' || !list.some((key) => key.includes('overlay'))) return noMarks;
+  const opaque = text(sys, fd, list, opaqueNames);
+  return {
+    opaque: opaque === 'y',
+    xattrWhiteouts: opaque === 'x',
+    redirect: text(sys, fd, list, redirectNames),
+    impure: text(sys, fd, list, impureNames) !== null,
+  };
+}
+
+/** All marks, the opaque file included. */
+export function readMarks(sys: Syscalls, dirFds: DirFds, dir: LayerDir, scratch: Parameters<Syscalls['statAt']>[2]): DirMarks {
+  const marks = readXattrMarks(sys, dirFds, dir);
+  if (marks.opaque || sys.statAt(dirFds.fd(dir), OPAQUE_FILE, scratch) < 0) return marks;
+  return { ...marks, opaque: true };
+}

@@ -1,0 +1,182 @@
+// Opening and releasing files: copy-up for writers, the io mode, the backing that all passthrough
+// opens of a node share. The data plane owns each descriptor from the moment it is attached.
+
+import { Buffer } from 'node:buffer';
+import { ErrnoError, errno, fail } from '../errno.js';
+import { log } from '../log.js';
+import { backingIdOf } from '../nodes/ids.js';
+import { type IoMode, ioMode } from '../nodes/io-mode.js';
+import { check } from '../sys/check.js';
+import {
+  O_ACCMODE,
+  O_APPEND,
+  O_CREAT,
+  O_DIRECT,
+  O_EXCL,
+  O_NOATIME,
+  O_NOCTTY,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_TRUNC,
+} from '../sys/constants.js';
+import { placeOf } from './attributes.js';
+import { copyUp } from './copy-up.js';
+import { namesOf } from './hard-links.js';
+import type { Backing, FileHandle, FileNode } from './inode.js';
+import { keepReachable } from './remove.js';
+import type { Union } from './union.js';
+
+/** What the caller is told of its new open file. */
+export interface Opened {
+  readonly handle: FileHandle;
+  readonly backing: Backing | null;
+  /** The kernel may keep the pages it has of this file. */
+  readonly keepCache: boolean;
+}
+
+/** Flags that make no sense on the descriptor behind an open: the kernel has applied them, or cannot. */
+const STRIPPED = O_CREAT | O_EXCL | O_NOCTTY | O_APPEND | O_DIRECT | O_NOFOLLOW;
+const elf = Buffer.from('\x7fELF', 'latin1');
+
+function wantsWrite(flags: number): boolean {
+  return (flags & O_ACCMODE) !== O_RDONLY || (flags & O_TRUNC) !== 0;
+}
+
+/** open(2) of a node by a caller whom the kernel has checked. */
+export function openFile(u: Union, node: FileNode, flags: number): Opened {
+  const writes = wantsWrite(flags);
+  if (writes) {
+    refuseStale(u, node);
+    // A removed lower file stays readable; only a copy can be written.
+    copyUp(u, node, (flags & O_TRUNC) !== 0 ? 0 : undefined);
+  }
+  return admit(u, node, openPlace(u, node, flags), flags);
+}
+
+/** A descriptor of the node's present place. */
+function openPlace(u: Union, node: FileNode, flags: number): number {
+  const place = placeOf(u, node);
+  const bare = (flags & ~STRIPPED) | (node.inUpper ? 0 : O_NOATIME);
+  const open = (with_: number): number =>
+    place.name === '' ? u.sys.reopen(place.fd, with_) : u.sys.openAt(place.fd, place.name, with_, 0);
+  const fd = open(bare);
+  return check(fd === -errno.EPERM ? open(bare & ~O_NOATIME) : fd, 'open');
+}
+
+/** Makes the handle of `fd`, which it takes over. */
+export function admit(u: Union, node: FileNode, fd: number, flags: number): Opened {
+  const mode = chooseMode(u, node, fd, flags);
+  const backing = mode === 'passthrough' ? takeBacking(u, node, fd) : null;
+  const handle: FileHandle = {
+    fh: u.handles.mint(),
+    node,
+    fd,
+    openFlags: flags & ~(STRIPPED | O_TRUNC),
+    mode: backing === null ? 'cached' : 'passthrough',
+    writable: wantsWrite(flags),
+  };
+  const attached = u.plane.attach(handle.fh, fd);
+  if (attached < 0) {
+    u.sys.close(fd);
+    throw new ErrnoError(-attached, 'open');
+  }
+  u.handles.add(handle);
+  node.handles ??= new Set();
+  node.handles.add(handle);
+  const keepCache = backing === null && !node.cacheStale;
+  if (backing === null) {
+    node.cachedOpens += 1;
+    node.cacheStale = false;
+  }
+  return { handle, backing, keepCache };
+}
+
+function chooseMode(u: Union, node: FileNode, fd: number, flags: number): IoMode {
+  if (!u.passthrough) return 'cached';
+  const mode = ioMode({
+    live: node.backing !== null ? 'passthrough' : node.cachedOpens > 0 ? 'cached' : 'none',
+    liveOnLower: node.backing?.onLower ?? false,
+    onUpper: node.inUpper,
+    wantsWrite: wantsWrite(flags),
+    readOnlyMount: u.workdir === null,
+    isCode: () => isCode(u, fd),
+    policy: u.options.passthrough,
+  });
+  if (mode === 'stale') throw fail('ESTALE', 'a lower file in passthrough is opened for writing');
+  return mode;
+}
+
+function isCode(u: Union, fd: number): boolean {
+  const head = Buffer.alloc(4);
+  return u.sys.pread(fd, head, 0) === 4 && head.equals(elf);
+}
+
+function takeBacking(u: Union, node: FileNode, fd: number): Backing | null {
+  if (node.backing !== null) {
+    node.backing.users += 1;
+    return node.backing;
+  }
+  const id = u.plane.backingOpen(fd);
+  if (id <= 0) {
+    // ELOOP and the like are about this file; no permission is about the whole mount.
+    if (id === -errno.EPERM || id === -errno.EOPNOTSUPP || id === -errno.ENOTTY) u.passthrough = false;
+    log.once('warn', 'passthrough', `passthrough is refused (${id}): data goes through the server`);
+    return null;
+  }
+  node.backing = { id: backingIdOf(id), onLower: !node.inUpper, users: 1 };
+  return node.backing;
+}
+
+/**
+ * A node whose lower file is open in passthrough must not become writable: the name gets a new node
+ * and the caller ESTALE, at which the kernel looks the name up once more and opens the new node.
+ */
+export function refuseStale(u: Union, node: FileNode): void {
+  if (node.backing === null || !node.backing.onLower) return;
+  copyUp(u, node);
+  keepReachable(u, node);
+  for (const { parent, name } of namesOf(node)) {
+    const entry = parent.index?.entries.get(name);
+    if (entry === undefined || entry.node !== node || parent.index === null) continue;
+    entry.node = null;
+    parent.index.liveNodes -= 1;
+  }
+  for (const key of node.identities ?? []) u.hardLinks.delete(key);
+  node.identities = null;
+  node.aliases = null;
+  node.parent = null;
+  throw fail('ESTALE', 'the name has a new node');
+}
+
+/** The last reference to an open file is gone. */
+export function release(u: Union, fh: number): void {
+  const handle = u.handles.remove(fh);
+  if (handle === undefined) return;
+  const { node } = handle;
+  node.handles?.delete(handle);
+  if (node.handles?.size === 0) node.handles = null;
+  const wrote = handle.mode === 'passthrough' && handle.writable;
+  u.plane.detach(fh);
+  if (handle.mode === 'cached') node.cachedOpens -= 1;
+  else dropBacking(u, node);
+  if (!wrote) return;
+  node.cacheStale = true;
+  // A mapping may have changed the times since the kernel last asked.
+  u.staleness.attributes(node);
+}
+
+function dropBacking(u: Union, node: FileNode): void {
+  const backing = node.backing;
+  if (backing === null) return;
+  backing.users -= 1;
+  if (backing.users > 0) return;
+  u.plane.backingClose(backing.id);
+  node.backing = null;
+}
+
+/** The handle of `fh`; EBADF when there is none. */
+export function handleOf(u: Union, fh: number): FileHandle {
+  const handle = u.handles.get(fh);
+  if (handle === undefined) throw fail('EBADF', 'fh');
+  return handle;
+}

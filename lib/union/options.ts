@@ -1,0 +1,169 @@
+// The option list of a mount (`-o a=b,c`) as a checked value. Pure: no path is touched here.
+
+import type { PassthroughPolicy } from '../nodes/io-mode.js';
+import { MountError } from './layers.js';
+
+export interface MountOptions {
+  lowers: string[];
+  upper: string | null;
+  workdir: string | null;
+  readOnly: boolean;
+  /** Seconds that the kernel may trust entries and attributes; Infinity when nobody else writes. */
+  timeout: number | null;
+  passthrough: PassthroughPolicy;
+  redirectDir: boolean;
+  index: boolean;
+  /** fsync does nothing: contents may be lost in a power failure. */
+  volatile: boolean;
+  allowOther: boolean | null;
+  allowRoot: boolean;
+  debug: boolean;
+  fsname: string | null;
+  noacl: boolean;
+  staticNlink: boolean;
+  /** mount(2) flag words as written: nodev, noexec, ... */
+  flags: string[];
+}
+
+export function defaultOptions(): MountOptions {
+  return {
+    lowers: [],
+    upper: null,
+    workdir: null,
+    readOnly: false,
+    timeout: null,
+    passthrough: 'auto',
+    redirectDir: true,
+    index: true,
+    volatile: false,
+    allowOther: null,
+    allowRoot: false,
+    debug: false,
+    fsname: null,
+    noacl: false,
+    staticNlink: false,
+    flags: [],
+  };
+}
+
+/** More lowers than this are refused, as by kernel overlayfs. */
+export const MAX_LOWERS = 500;
+
+/** Splits at `separator`, except where a backslash stands before it; escapes are taken off. */
+export function splitEscaped(text: string, separator: string): string[] {
+  const parts: string[] = [''];
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text[at] as string;
+    const next = text[at + 1];
+    if (char === '\\' && (next === separator || next === '\\')) {
+      parts[parts.length - 1] += next;
+      at += 1;
+    } else if (char === separator) parts.push('');
+    else parts[parts.length - 1] += char;
+  }
+  return parts;
+}
+
+/** `a,b=c\,d` -> words; a backslash keeps a comma, other escapes stay for the option itself. */
+function splitWords(list: string): string[] {
+  return list.split(/(?<!\\),/).map((word) => word.replaceAll('\\,', ','));
+}
+
+function onOff(key: string, value: string): boolean {
+  if (value === 'on' || value === '1') return true;
+  if (value === 'off' || value === '0') return false;
+  throw new MountError(`option ${key}: '${value}' is neither on nor off`);
+}
+
+function oneOf<T extends string>(key: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) throw new MountError(`option ${key}: '${value}' is not one of ${allowed.join(', ')}`);
+  return found;
+}
+
+function seconds(key: string, value: string): number {
+  const number = Number(value);
+  if (value === '' || !(number >= 0)) throw new MountError(`option ${key}: '${value}' is not a number of seconds`);
+  return number;
+}
+
+function path(key: string, value: string): string {
+  if (value === '') throw new MountError(`option ${key}: an empty path`);
+  return value;
+}
+
+function lowerList(value: string): string[] {
+  const lowers = splitEscaped(value, ':');
+  if (lowers.some((lower) => lower === '')) throw new MountError(`option lowerdir: an empty path in '${value}'`);
+  if (lowers.length > MAX_LOWERS) {
+    throw new MountError(`option lowerdir: ${lowers.length} layers, the most is ${MAX_LOWERS}`);
+  }
+  return lowers;
+}
+
+type Setter = (options: MountOptions, value: string) => void;
+
+/** Options that take a value. */
+const valued: Record<string, Setter> = {
+  lowerdir: (o, v) => void (o.lowers = lowerList(v)),
+  upperdir: (o, v) => void (o.upper = path('upperdir', v)),
+  workdir: (o, v) => void (o.workdir = path('workdir', v)),
+  timeout: (o, v) => void (o.timeout = seconds('timeout', v)),
+  passthrough: (o, v) =>
+    void (o.passthrough = oneOf('passthrough', v, ['auto', 'all', 'upper', 'off'] as const)),
+  redirect_dir: (o, v) => void (o.redirectDir = onOff('redirect_dir', v)),
+  index: (o, v) => void (o.index = onOff('index', v)),
+  fsync: (o, v) => void (o.volatile = !onOff('fsync', v)),
+  fsname: (o, v) => void (o.fsname = path('fsname', v)),
+};
+
+/** Words without a value. */
+const words: Record<string, (options: MountOptions) => void> = {
+  ro: (o) => void (o.readOnly = true),
+  rw: (o) => void (o.readOnly = false),
+  volatile: (o) => void (o.volatile = true),
+  allow_other: (o) => void (o.allowOther = true),
+  allow_root: (o) => void (o.allowRoot = true),
+  default_permissions: () => {},
+  debug: (o) => void (o.debug = true),
+  noacl: (o) => void (o.noacl = true),
+  static_nlink: (o) => void (o.staticNlink = true),
+};
+
+/** mount(2) flags that are passed on. */
+export const flagWords = [
+  'dev', 'nodev', 'suid', 'nosuid', 'exec', 'noexec', 'atime', 'noatime', 'diratime', 'nodiratime', 'relatime',
+  'sync', 'async', 'dirsync',
+] as const;
+
+/** Adds one `-o` list to `options`. A word that is not known goes to `unknown`, which may throw. */
+export function applyList(options: MountOptions, list: string, unknown: (word: string) => void): void {
+  for (const word of splitWords(list)) {
+    if (word === '') continue;
+    const equals = word.indexOf('=');
+    const key = equals < 0 ? word : word.slice(0, equals);
+    const valueSetter = valued[key];
+    const wordSetter = words[key];
+    if (valueSetter !== undefined && equals >= 0) valueSetter(options, word.slice(equals + 1));
+    else if (valueSetter !== undefined) throw new MountError(`option ${key} needs a value`);
+    else if (wordSetter !== undefined && equals < 0) wordSetter(options);
+    else if ((flagWords as readonly string[]).includes(word)) options.flags.push(word);
+    else unknown(word);
+  }
+}
+
+/** What `stratafs mount` does with a word it does not know. */
+export function refuseUnknown(word: string): void {
+  throw new MountError(`unknown option '${word}'`);
+}
+
+/** Checks what no single option can tell. */
+export function checkWhole(options: MountOptions): void {
+  if (options.lowers.length === 0) throw new MountError('no lowerdir: -o lowerdir=TOP:…:BOTTOM is needed');
+  if (options.upper !== null && options.workdir === null) {
+    throw new MountError(`upperdir ${options.upper} needs a workdir on the same filesystem`);
+  }
+  if (options.upper === null && options.workdir !== null) {
+    throw new MountError(`workdir ${options.workdir} without an upperdir`);
+  }
+}

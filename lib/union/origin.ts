@@ -1,0 +1,73 @@
+// Where a copied-up file came from: the lower's file handle in kernel overlayfs's form (struct ovl_fb),
+// kept in the `origin` xattr, and as hex the name of its entry in the index. No policy.
+
+import { Buffer } from 'node:buffer';
+import { O_PATH } from '../sys/constants.js';
+import type { Stat } from '../sys/stat.js';
+import type { HostHandle, Syscalls } from '../sys/calls.js';
+import type { Layer } from './layers.js';
+import { dialects } from './private-xattrs.js';
+import type { Union } from './union.js';
+
+const VERSION = 0;
+const MAGIC = 0xfb;
+const HEADER = 21;
+const originNames = dialects('origin');
+
+/** Encodes the handle of a lower file. `uuid` is its filesystem's, 16 bytes. */
+export function encodeOrigin(handle: HostHandle, uuid: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(HEADER + handle.bytes.length);
+  bytes.set([VERSION, MAGIC, bytes.length, 0, handle.type]);
+  bytes.set(uuid.subarray(0, 16), 5);
+  bytes.set(handle.bytes, HEADER);
+  return bytes;
+}
+
+/** The parts of an origin; null when it is of another version, byte order or length. */
+export function decodeOrigin(bytes: Uint8Array): { handle: HostHandle; uuid: Uint8Array } | null {
+  const bigEndian = ((bytes[3] ?? 0) & 1) !== 0;
+  const known = bytes[0] === VERSION && bytes[1] === MAGIC && bytes[2] === bytes.length && bytes.length > HEADER;
+  if (!known || bigEndian) return null;
+  return { handle: { type: bytes[4] as number, bytes: bytes.slice(HEADER) }, uuid: bytes.slice(5, HEADER) };
+}
+
+const uuids = new WeakMap<Layer, Uint8Array>();
+
+/** The uuid of a layer's filesystem; zeros where it has none. */
+export function layerUuid(sys: Syscalls, layer: Layer): Uint8Array {
+  const known = uuids.get(layer);
+  if (known !== undefined) return known;
+  const asked = sys.fsUuid(layer.fd);
+  const uuid = typeof asked === 'number' ? new Uint8Array(16) : asked.slice(0, 16);
+  uuids.set(layer, uuid);
+  return uuid;
+}
+
+/** The origin value of what lies at `fd`/`name` in `layer`; null where the host gives no handles. */
+export function originOf(sys: Syscalls, layer: Layer, fd: number, name: string): Uint8Array | null {
+  const handle = sys.nameToHandle(fd, name);
+  return typeof handle === 'number' ? null : encodeOrigin(handle, layerUuid(sys, layer));
+}
+
+/** The stored origin of the upper file at `fd`/`name`, or null. */
+export function readOrigin(u: Union, fd: number, name: string): Uint8Array | null {
+  for (const key of originNames) {
+    const value = u.sys.getXattr(fd, name, key);
+    if (typeof value !== 'number') return value;
+  }
+  return null;
+}
+
+/** Fills `out` with the attributes of the lower file that `origin` names; false when it is not here. */
+export function statOrigin(u: Union, origin: Uint8Array, out: Stat): boolean {
+  const decoded = decodeOrigin(origin);
+  if (decoded === null || !u.features.handles) return false;
+  const wanted = Buffer.from(decoded.uuid);
+  const layer = u.layers.find((candidate) => !candidate.writable && wanted.equals(layerUuid(u.sys, candidate)));
+  if (layer === undefined) return false;
+  const fd = u.sys.openHandle(layer.fd, decoded.handle, O_PATH);
+  if (fd < 0) return false;
+  const result = u.sys.statAt(fd, '', out);
+  u.sys.close(fd);
+  return result === 0;
+}

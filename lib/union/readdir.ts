@@ -1,0 +1,89 @@
+// Listings with cookies that outlive any handle: a name's cookie is a hash of it, and names come in
+// cookie order, so seekdir works after deletes, after the index was rebuilt, and after a remount.
+
+import { DT_DIR } from '../sys/constants.js';
+import { Stat } from '../sys/stat.js';
+import { type DirIndex, type DirNode, type Entry, type Listing, WHITEOUT } from './inode.js';
+import { forgetNode, namesIn, nodeOf } from './lookup.js';
+import type { Union } from './union.js';
+
+/** Cookies of `.` and `..`; those of names are above. */
+export const COOKIE_DOT = 1;
+export const COOKIE_DOTDOT = 2;
+const FIRST = 3;
+const numberStat = new Stat();
+
+/** A name came into being; a listing that exists has to learn of it. */
+export function noteName(index: DirIndex, name: string): void {
+  index.listing?.fresh.add(name);
+}
+
+function build(u: Union, index: DirIndex): Listing {
+  const names = [...index.entries.keys()];
+  const hashed = Float64Array.from(names, (name) => u.numbers.cookie(name, FIRST));
+  const order = Uint32Array.from(names, (_, position) => position);
+  order.sort((a, b) => (hashed[a] as number) - (hashed[b] as number) || ((names[a] as string) < (names[b] as string) ? -1 : 1));
+  const cookies = new Float64Array(names.length);
+  const sorted = Array.from(order, (from, to) => {
+    // Two names of one hash: the second takes the next free number, in an order that is always the same.
+    cookies[to] = Math.max(hashed[from] as number, (cookies[to - 1] ?? 0) + 1);
+    return names[from] as string;
+  });
+  return { cookies, names: sorted, fresh: new Set() };
+}
+
+function listingOf(u: Union, index: DirIndex): Listing {
+  const known = index.listing;
+  if (known !== null && known.fresh.size === 0) return known;
+  index.listing = build(u, index);
+  return index.listing;
+}
+
+/** Position of the first cookie above `after`. */
+function firstAbove(cookies: Float64Array, after: number): number {
+  let low = 0;
+  let high = cookies.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((cookies[middle] as number) <= after) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Calls `each` for the names behind cookie `after`, until it returns false. */
+export function listNames(
+  u: Union,
+  dir: DirNode,
+  after: number,
+  each: (name: string, entry: Entry, cookie: number) => boolean,
+): void {
+  if (dir.dead) return;
+  const index = namesIn(u, dir);
+  const listing = listingOf(u, index);
+  for (let at = firstAbove(listing.cookies, after); at < listing.names.length; at += 1) {
+    const name = listing.names[at] as string;
+    const entry = index.entries.get(name);
+    if (entry === undefined || entry.kind === WHITEOUT) continue;
+    if (!each(name, entry, listing.cookies[at] as number)) return;
+  }
+}
+
+/** d_ino of `entry`, the same as st_ino; left in u.numbers.low and u.numbers.high. */
+export function numberOf(u: Union, dir: DirNode, name: string, entry: Entry): void {
+  if (entry.node !== null) {
+    u.numbers.low = entry.node.inoLow;
+    u.numbers.high = entry.node.inoHigh;
+    return;
+  }
+  const elsewhere = entry.dir.layer.writable && (dir.index?.impure === true || entry.kind === DT_DIR);
+  if (!elsewhere) {
+    u.numbers.mix(entry.dir.layer.dev, entry.inoLow, entry.inoHigh);
+    return;
+  }
+  // The number is the origin's: a node is made just to find it.
+  const node = nodeOf(u, dir, name, entry, numberStat);
+  u.numbers.low = node.inoLow;
+  u.numbers.high = node.inoHigh;
+  if (node.nlookup === 0) forgetNode(u, node);
+}

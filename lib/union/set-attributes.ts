@@ -1,0 +1,85 @@
+// chmod, chown, truncate, utimens: copy-up first, then the host's own call on the copy.
+
+import { check } from '../sys/check.js';
+import { S_IFLNK, S_ISGID, S_ISUID, UTIME_OMIT } from '../sys/constants.js';
+import type { Stat } from '../sys/stat.js';
+import { getAttributes, type Place, placeOf } from './attributes.js';
+import { copyUp } from './copy-up.js';
+import { FileNode, type Inode } from './inode.js';
+import { refuseStale } from './open.js';
+import type { Union } from './union.js';
+
+/** A time to set: seconds since 1970 (may be negative) and nanoseconds, or UTIME_NOW, UTIME_OMIT. */
+export interface TimeChange {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
+export interface AttributeChanges {
+  readonly mode?: number;
+  /** 0xffffffff leaves it alone. */
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly size?: number;
+  readonly atime?: TimeChange;
+  readonly mtime?: TimeChange;
+  /** Take setuid, setgid and capabilities away: somebody without the privilege changed the contents. */
+  readonly killPrivileges: boolean;
+  /** The open file that ftruncate came by. */
+  readonly fd?: number;
+}
+
+const NOBODY = 0xffffffff;
+const omit: TimeChange = { seconds: 0, nanoseconds: UTIME_OMIT };
+
+/** Applies `changes` to `node`; its attributes then are in `out`. */
+export function setAttributes(u: Union, node: Inode, changes: AttributeChanges, out: Stat): void {
+  if (changes.size !== undefined && node instanceof FileNode) refuseStale(u, node);
+  copyUp(u, node, changes.size === 0 ? 0 : undefined);
+  const place = placeOf(u, node);
+  if (changes.uid !== undefined || changes.gid !== undefined) {
+    check(u.sys.chownAt(place.fd, place.name, changes.uid ?? NOBODY, changes.gid ?? NOBODY), 'chown');
+  }
+  if (changes.size !== undefined) truncate(u, place, changes.size, changes.fd);
+  if (changes.mode !== undefined) changeMode(u, node, place, changes.mode);
+  if (changes.killPrivileges) killPrivileges(u, place, out);
+  if (changes.atime !== undefined || changes.mtime !== undefined) {
+    const { atime = omit, mtime = omit } = changes;
+    check(
+      u.sys.utimensAt(place.fd, place.name, atime.seconds, atime.nanoseconds, mtime.seconds, mtime.nanoseconds),
+      'utimens',
+    );
+  }
+  getAttributes(u, node, out);
+}
+
+function changeMode(u: Union, node: Inode, place: Place, mode: number): void {
+  // Linux keeps no mode of a symlink; saying so would fail callers that chmod whole trees.
+  if (node instanceof FileNode && node.format === S_IFLNK) return;
+  check(u.sys.chmodAt(place.fd, place.name, mode & 0o7777), 'chmod');
+}
+
+function truncate(u: Union, place: Place, size: number, open: number | undefined): void {
+  if (open !== undefined) {
+    check(u.sys.ftruncate(open, size), 'ftruncate');
+    return;
+  }
+  const O_WRONLY = 1;
+  const fd =
+    place.name === '' ? u.sys.reopen(place.fd, O_WRONLY) : u.sys.openAt(place.fd, place.name, O_WRONLY, 0);
+  check(fd, 'truncate');
+  const result = u.sys.ftruncate(fd, size);
+  u.sys.close(fd);
+  check(result, 'truncate');
+}
+
+/** `scratch` is overwritten. */
+export function killPrivileges(u: Union, place: Place, scratch: Stat): void {
+  check(u.sys.statAt(place.fd, place.name, scratch), 'stat');
+  const { mode } = scratch;
+  if (scratch.isDirectory) return;
+  const executableByGroup = (mode & 0o010) !== 0;
+  const kept = mode & ~S_ISUID & (executableByGroup ? ~S_ISGID : ~0);
+  if (kept !== mode) check(u.sys.chmodAt(place.fd, place.name, kept & 0o7777), 'chmod');
+  u.sys.removeXattr(place.fd, place.name, 'security.capability');
+}

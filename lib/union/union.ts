@@ -1,0 +1,60 @@
+// The state that the union's operations share, and the small interfaces through which they reach
+// the data plane and the kernel's caches. Holds no policy of its own.
+
+import type { HandleTable } from '../nodes/handle-table.js';
+import type { NodeTable } from '../nodes/node-table.js';
+import type { Stat } from '../sys/stat.js';
+import type { Jobs, Syscalls } from '../sys/calls.js';
+import type { DirFds } from './dir-fds.js';
+import type { Features } from './features.js';
+import type { DirNode, FileHandle, FileNode, Inode } from './inode.js';
+import type { InodeNumbers } from './inode-numbers.js';
+import type { Layer } from './layers.js';
+import type { MountOptions } from './options.js';
+import type { Workdir } from './workdir.js';
+
+/** Who asks: ids as the host's filesystems know them, and the file mode creation mask. */
+export interface Caller {
+  readonly uid: number;
+  readonly gid: number;
+  readonly umask: number;
+}
+
+/** Where reads and writes of open files go without this floor. Owns the descriptors it is given. */
+export interface DataPlane {
+  attach(fh: number, fd: number): number;
+  swap(fh: number, fd: number): number;
+  detach(fh: number): number;
+  /** A backing id, or -errno when this kernel or this user cannot. */
+  backingOpen(fd: number): number;
+  backingClose(id: number): number;
+}
+
+/** What the kernel may have cached that is no longer so. */
+export interface Staleness {
+  /** Attributes of `node` changed behind the kernel's back. */
+  attributes(node: Inode): void;
+}
+
+export interface Union {
+  readonly sys: Syscalls;
+  readonly jobs: Jobs;
+  readonly options: MountOptions;
+  readonly layers: readonly Layer[];
+  readonly dirFds: DirFds;
+  readonly nodes: NodeTable<Inode>;
+  readonly handles: HandleTable<FileHandle>;
+  readonly root: DirNode;
+  readonly numbers: InodeNumbers;
+  readonly features: Features;
+  /** null on a read-only mount. */
+  readonly workdir: Workdir | null;
+  /** Files with several hard links, by Stat.identity(). */
+  readonly hardLinks: Map<string, FileNode>;
+  readonly plane: DataPlane;
+  readonly staleness: Staleness;
+  /** The passthrough that this kernel and user allow. */
+  passthrough: boolean;
+  /** A record to fill and use at once; no operation keeps it across another's call. */
+  readonly scratch: Stat;
+}

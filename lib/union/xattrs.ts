@@ -1,0 +1,66 @@
+// Users' extended attributes: private ones are hidden, names that look private are escaped, and
+// only changes copy up.
+
+import { Buffer } from 'node:buffer';
+import { ErrnoError, errno, fail } from '../errno.js';
+import { check, checkData } from '../sys/check.js';
+import { S_ISGID } from '../sys/constants.js';
+import { Stat } from '../sys/stat.js';
+import { placeOf } from './attributes.js';
+import { copyUp } from './copy-up.js';
+import type { Inode } from './inode.js';
+import { storedName, visibleName } from './private-xattrs.js';
+import type { Union } from './union.js';
+
+/** Where `key` is stored; throws when users may not have it. */
+function stored(u: Union, key: string): string {
+  if (u.options.noacl && key.startsWith('system.posix_acl')) throw fail('EOPNOTSUPP', key);
+  const name = storedName(key);
+  if (name === undefined) throw fail('EOPNOTSUPP', `${key} is private to the union`);
+  return name;
+}
+
+export function getXattr(u: Union, node: Inode, key: string): Uint8Array {
+  const name = storedName(key);
+  if (name === undefined) throw fail('ENODATA', key);
+  if (u.options.noacl && key.startsWith('system.posix_acl')) throw fail('EOPNOTSUPP', key);
+  const place = placeOf(u, node);
+  return checkData(u.sys.getXattr(place.fd, place.name, name), key);
+}
+
+/** The names, each followed by a NUL, as listxattr(2) gives them. */
+export function listXattr(u: Union, node: Inode): Uint8Array {
+  const place = placeOf(u, node);
+  const names = u.sys.listXattr(place.fd, place.name);
+  if (names === -errno.EOPNOTSUPP) return new Uint8Array(0);
+  const shown = checkData(names, 'listxattr')
+    .map(visibleName)
+    .filter((name) => name !== undefined);
+  return Buffer.from(shown.map((name) => `${name}\0`).join(''), 'latin1');
+}
+
+/** `killSetgid`: the caller set an ACL and is not in the file's group. */
+export function setXattr(u: Union, node: Inode, key: string, value: Uint8Array, flags: number, killSetgid: boolean): void {
+  const name = stored(u, key);
+  copyUp(u, node);
+  const place = placeOf(u, node);
+  check(u.sys.setXattr(place.fd, place.name, name, value, flags), key);
+  if (!killSetgid) return;
+  const stat = new Stat();
+  check(u.sys.statAt(place.fd, place.name, stat), 'stat');
+  if ((stat.mode & S_ISGID) !== 0) check(u.sys.chmodAt(place.fd, place.name, stat.mode & 0o7777 & ~S_ISGID), 'chmod');
+}
+
+export function removeXattr(u: Union, node: Inode, key: string): void {
+  const name = stored(u, key);
+  const before = placeOf(u, node);
+  const present = u.sys.getXattr(before.fd, before.name, name);
+  // Nothing to remove, nothing to copy up. Removing an ACL that is not there succeeds on Linux.
+  if (typeof present === 'number') {
+    if (present === -errno.ENODATA && key.startsWith('system.posix_acl')) return;
+    throw new ErrnoError(-present, key);
+  }
+  copyUp(u, node);
+  const place = placeOf(u, node);
+  check(u.sys.removeXattr(place.fd, place.name, name), key);
+}
