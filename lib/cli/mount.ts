@@ -2,7 +2,7 @@
 // that outlives this one. This one exits 0 when the mount answers and never before.
 
 import { spawn } from 'node:child_process';
-import { closeSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { errno, errnoName } from '../errno.js';
 import { log, setLevel, setSink } from '../log.js';
 import { type Mounted, mountUnion, report } from '../mounted.js';
@@ -28,7 +28,9 @@ function detach(): void {
   setSink(() => {});
   writeSync(READY_FD, 'ready\n');
   closeSync(READY_FD);
+  // The lowest free number is taken: stderr is /dev/null from here on, never a layer's descriptor.
   closeSync(2);
+  openSync('/dev/null', 'w');
 }
 
 async function serveHere(request: MountRequest, answered: () => void): Promise<number> {

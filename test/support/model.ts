@@ -29,17 +29,43 @@ function randomFile(r: Random): TreeNode {
   return file('lower '.repeat(r.below(900)), { mode: r.pick([0o644, 0o600, 0o755, 0o4711]), uid: r.below(3), xattrs });
 }
 
-/** A random directory of one layer; whiteouts and opaque marks only where a layer is below. */
-function randomDir(r: Random, depth: number, top: boolean): Record<string, TreeNode> {
-  const children: Record<string, TreeNode> = {};
+type Children = Record<string, TreeNode>;
+
+/** The directories of the layers below that a directory called `name` merges with, top first. */
+function mergedBelow(below: readonly TreeSpec[], name: string): TreeSpec[] {
+  const found: TreeSpec[] = [];
+  for (const layer of below) {
+    const node = layer[name];
+    if (node === undefined) continue;
+    if (typeof node !== 'object' || node.kind !== 'dir') return found;
+    found.push(node.children);
+    if (node.opaque) return found;
+  }
+  return found;
+}
+
+/** Whether the layers below show `name`. */
+function shownBelow(below: readonly TreeSpec[], name: string): boolean {
+  const first = below.find((layer) => layer[name] !== undefined)?.[name];
+  return first !== undefined && !(typeof first === 'object' && first.kind === 'whiteout');
+}
+
+/**
+ * A random directory of one layer over those below. Whiteouts stand only where they hide something:
+ * kernel overlayfs, which makes the plain copy, lists any other.
+ */
+function randomDir(r: Random, depth: number, below: readonly TreeSpec[]): Children {
+  const children: Children = {};
   for (const name of NAMES) {
     const kind = r.below(10);
     if (kind < 3 && depth > 0) {
-      const opaque = top && r.once(4) ? ({ opaque: 'trusted' } as const) : {};
-      children[name] = dir(randomDir(r, depth - 1, top), { mode: r.pick([0o755, 0o700]), ...opaque });
+      const merged = mergedBelow(below, name);
+      const opaque = merged.length > 0 && r.once(4);
+      const inside = randomDir(r, depth - 1, opaque ? [] : merged);
+      children[name] = dir(inside, { mode: r.pick([0o755, 0o700]), ...(opaque && { opaque: 'trusted' }) });
     } else if (kind < 5) children[name] = randomFile(r);
     else if (kind === 5) children[name] = symlink(r.pick(NAMES));
-    else if (kind === 6 && top) children[name] = whiteout();
+    else if (kind === 6 && shownBelow(below, name)) children[name] = whiteout();
   }
   return children;
 }
@@ -47,10 +73,11 @@ function randomDir(r: Random, depth: number, top: boolean): Record<string, TreeN
 /** Three layers of random trees for one sequence; its directory is `at`, for hard links. */
 export function randomLayers(seed: number, at: string): TreeSpec[] {
   const r = new Random(seed ^ 0x5eed);
-  const bottom = randomDir(r, 2, false);
+  const bottom = randomDir(r, 2, []);
   bottom.h1 = file('linked\n', { mode: 0o644 });
   bottom.h2 = hardlink(`${at}/h1`);
-  return [randomDir(r, 2, true), randomDir(r, 2, true), bottom];
+  const middle = randomDir(r, 2, [bottom]);
+  return [randomDir(r, 2, [middle, bottom]), middle, bottom];
 }
 
 /** A plain copy of what kernel overlayfs shows of the mount's layers, at `base/oracle`. */

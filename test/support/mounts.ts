@@ -18,6 +18,7 @@ import {
   mountTmpfs,
   type Server,
   startServer,
+  unmountBelow,
 } from './server.js';
 import { type Comparison, checksumTree, makeTree, readTree, type TreeSpec } from './tree.js';
 
@@ -248,7 +249,7 @@ export async function withMount(t: Test, setup: Setup, body: (m: Mounted) => Pro
     clearTimeout(watchdog);
     if (m.alive) await m.crash();
     await m.stopClients();
-    for (const path of [m.root, ...m.layers.lowers]) await forceUnmount(path);
+    await unmountBelow(base);
     await rm(base, { recursive: true, force: true });
   }
 }

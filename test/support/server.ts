@@ -53,6 +53,13 @@ export async function forceUnmount(path: string): Promise<void> {
   }
 }
 
+/** Detaches every mount at or below `path`, the last one first. */
+export async function unmountBelow(path: string): Promise<void> {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  const points = lines.map((line) => line.split(' ')[4] ?? '').filter((at) => at === path || at.startsWith(`${path}/`));
+  for (const point of points.reverse()) await forceUnmount(point);
+}
+
 /** How a server's process ended. */
 export interface Ending {
   readonly code: number | null;

@@ -19,17 +19,23 @@ export function fdsBelow(root: string): string[] {
   return targets.filter((target) => target.startsWith(root));
 }
 
-/** Runs `body` in a fresh directory with a descriptor on it; answers what was left open. */
-export function inTempDir(body: (dir: string, dirfd: number) => void, base = tmpdir()): string[] {
+/** A fresh directory and a descriptor on it; the caller closes the one and removes the other. */
+export function tempDir(base = tmpdir()): { dir: string; dirfd: number; remove: () => void } {
   const dir = mkdtempSync(join(base, 'stratafs-'));
   const dirfd = sys.openPath(dir, O_RDONLY | O_DIRECTORY);
+  return { dir, dirfd, remove: () => rmSync(dir, { recursive: true, force: true }) };
+}
+
+/** Runs `body` in a fresh directory with a descriptor on it; answers what was left open. */
+export function inTempDir(body: (dir: string, dirfd: number) => void, base = tmpdir()): string[] {
+  const { dir, dirfd, remove } = tempDir(base);
   try {
     body(dir, dirfd);
   } finally {
     sys.close(dirfd);
   }
   const left = fdsBelow(dir);
-  rmSync(dir, { recursive: true, force: true });
+  remove();
   return left;
 }
 
