@@ -102,7 +102,7 @@ test('stat, one and many', async (t) => {
     t.equal(sys.statMany(d, ['f', 'none', ''], out, results), 0);
     t.same([...results], [0, -errno.ENOENT, 0]);
     t.equal(out[W.size], 5);
-    t.equal(((out[2 * STAT_WORDS + W.mode] as number) & c.S_IFMT), c.S_IFDIR);
+    t.equal((out[2 * STAT_WORDS + W.mode] as number) & c.S_IFMT, c.S_IFDIR);
     t.throws(() => sys.statMany(d, ['f', 'g'], out, new Int32Array(1)), TypeError);
     t.throws(() => sys.statAt(d, 'f', {} as Stat), TypeError);
     const fs = sys.statFs(d);
