@@ -4,8 +4,9 @@
 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { Agent } from '../support/agent.js';
 import { chosen, fuseNative, native, nativeCached } from '../support/configs.js';
-import { Divergence, plainCopy, randomLayers, runSequence, worldAt } from '../support/model.js';
+import { Divergence, hasHardLinks, plainCopy, randomLayers, runSequence, worldOf } from '../support/model.js';
 import { type Mounted, onEach } from '../support/mounts.js';
 import { differences, dir, readTree, type TreeSpec } from '../support/tree.js';
 
@@ -25,7 +26,8 @@ function layers(): TreeSpec[] {
 }
 
 async function sequence(t: Test, m: Mounted, copy: string, seed: number, dirRenames: boolean): Promise<boolean> {
-  const [mount, oracle] = [await worldAt(join(m.root, `s${seed}`)), await worldAt(join(copy, `s${seed}`))];
+  const mount = worldOf(await m.newClient(`s${seed}`));
+  const oracle = worldOf(await Agent.start(join(copy, `s${seed}`)));
   try {
     await runSequence(mount, oracle, { seed, operations: OPERATIONS, dirRenames }, () => m.forget());
     const [found, wanted] = [await readTree('.', {}, mount.agent), await readTree('.', {}, oracle.agent)];
@@ -65,12 +67,4 @@ for (const dirRenames of [true, false]) {
 function only(tree: Record<string, string>, sound: readonly number[]): Record<string, string> {
   const names = new Set(sound.map((seed) => `s${seed}`));
   return Object.fromEntries(Object.entries(tree).filter(([path]) => names.has(path.split('/')[1] ?? '')));
-}
-
-async function seenByKernel(m: Mounted, sound: readonly number[]): Promise<Record<string, string>> {
-  return only(await m.kernelTree({ links: false }), sound);
-}
-
-async function ofOracle(copy: string, sound: readonly number[]): Promise<Record<string, string>> {
-  return only(await readTree(copy, { links: false }), sound);
 }

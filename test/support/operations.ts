@@ -168,7 +168,7 @@ function createOf(r: Random): Operation {
     op(`mkdir(${p})`, (a) => a.mkdir(p, 0o750)),
     op(`mkdir(${p})`, (a) => a.mkdir(p, 0o755)),
     op(`symlink(${p})`, (a) => a.symlink(`to-${text[0]}`, p)),
-    op(`mknod(${p})`, (a) => a.mknod(p, S.IFIFO | 0o600)),
+    op(`mknod(${p})`, (a) => a.mknod(p, S.IFSOCK | 0o600)),
     op(`link(${p}, ${other})`, (a) => a.link(p, other)),
   ]);
 }
