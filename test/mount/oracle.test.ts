@@ -53,11 +53,9 @@ for (const dirRenames of [true, false]) {
         t.same(differences(await m.tree({}, `s${seed}`), wanted), [], `seed ${seed}: the tree after a remount`);
       }
       await m.unmount();
-      t.same(
-        differences(await seenByKernel(m, sound), await ofOracle(copy, sound)),
-        [],
-        'kernel overlayfs shows it too',
-      );
+      const comparable = sound.filter((seed) => !hasHardLinks(seed));
+      const found = only(await m.kernelTree(), comparable);
+      t.same(differences(found, only(await readTree(copy), comparable)), [], 'kernel overlayfs shows it too');
       await m.mount();
     }),
   );
