@@ -16,8 +16,8 @@ function findCheckout(from: string): string {
 /** The checkout this test was built from. */
 export const checkout = findCheckout(dirname(fileURLToPath(import.meta.url)));
 
-/** The built command. */
-export const mainScript = join(checkout, 'dist', 'lib', 'cli', 'main.js');
+/** The built command; STRATAFS_MAIN names another build to test. */
+export const mainScript = process.env.STRATAFS_MAIN ?? join(checkout, 'dist', 'lib', 'cli', 'main.js');
 
 /** A directory that survives runs; never committed. */
 export function cacheDirectory(): string {

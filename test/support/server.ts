@@ -158,7 +158,7 @@ async function processServer(config: Config, layers: Layers, env: NodeJS.Process
     throw new Error(`server ended at start, code ${ending.code}: ${ending.stderr}`);
   });
   try {
-    await Promise.race([early, eventually(() => isMounted(layers.mountpoint), 15_000)]);
+    await Promise.race([early, eventually(() => isMounted(layers.mountpoint) || child.exitCode !== null, 15_000)]);
     if (!isMounted(layers.mountpoint)) throw new Error(`server did not mount: ${stderr()}`);
     await answers(layers.mountpoint);
   } catch (error) {
