@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -125,9 +126,12 @@ void Channel::Drain(int status) {
   // JavaScript may stop the channel from a callback; this handle keeps the object, and us, until we return.
   napi_value self = Deref(env_, self_ref_);
   int end = 0;
+  patience_.Woken();
   for (int i = 0; i < kBatch && poll_ != nullptr; i++) {
-    if (!ReadOne(&end)) break;
+    if (ReadOne(&end)) continue;
+    if (end != 0 || poll_ == nullptr || !AwaitNext(&end)) break;
   }
+  patience_.Sleeps();
   // libuv has already stopped a handle it reports an error for; the device says EPOLLERR when it is dead.
   if (end == 0 && status < 0 && poll_ != nullptr) end = ENODEV;
   if (end != 0 && poll_ != nullptr) End(end);
@@ -148,6 +152,22 @@ bool Channel::ReadOne(int* end) {
   // ENOENT: the request was interrupted while it was being read.
   if (code == EINTR || code == ENOENT) return true;
   *end = code;
+  return false;
+}
+
+// True when a request came and was handled while we looked on. A caller that works through many names
+// asks again within microseconds; being woken for it from the other core costs tens of them.
+bool Channel::AwaitNext(int* end) {
+  const uint64_t until = uv_hrtime() + patience_.budget();
+  while (uv_hrtime() < until) {
+    sched_yield();
+    if (ReadOne(end)) {
+      patience_.Rewarded();
+      return true;
+    }
+    if (*end != 0 || poll_ == nullptr) return false;
+  }
+  patience_.Disappointed();
   return false;
 }
 

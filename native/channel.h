@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "data_plane.h"
+#include "patience.h"
 
 namespace stratafs {
 
@@ -49,6 +50,7 @@ class Channel {
 
   void Drain(int status);
   bool ReadOne(int* end);
+  bool AwaitNext(int* end);
   void Dispatch(size_t length);
   void AnswerFailedCallback(const fuse::InHeader& header);
   void End(int code);
@@ -59,6 +61,7 @@ class Channel {
   size_t max_write_;
   Counters counters_;
   DataPlane plane_;
+  Patience patience_;
   uint8_t* request_ = nullptr;
   size_t request_size_ = 0;
   uint8_t* reply_ = nullptr;

@@ -2,6 +2,7 @@
 // Owns no descriptor: the numbers are the caller's. Refuses to know which file is behind them.
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -76,6 +77,14 @@ napi_value Pwrite(napi_env env, napi_callback_info info) {
   return args.Answer(rc);
 }
 
+napi_value OrderData(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0);
+  if (!args.ok()) return args.Refuse();
+  unsigned flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  return args.Answer(sync_file_range(fd, 0, 0, flags));
+}
+
 napi_value Fsync(napi_env env, napi_callback_info info) {
   Args args(env, info);
   int fd = args.Int(0);
@@ -108,6 +117,18 @@ napi_value Umask(napi_env env, napi_callback_info info) {
 // Raw calls, so that only this thread changes (glibc would signal every thread). Becoming another
 // user drops the filesystem capabilities from the effective set; going back to 0 raises them again.
 // Back to root is the user first, so that the group changes with every capability in place again.
+// The kernel drops the filesystem capabilities when fsuid leaves 0. They are put back: what is made
+// belongs to the caller, while directories above are searched with the server's rights (the caller's
+// were checked by the kernel, with groups that this thread does not have).
+void KeepCapabilities(uint32_t uid) {
+  if (uid == 0) return;
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  if (syscall(SYS_capget, &header, data) < 0) return;
+  for (auto& word : data) word.effective = word.permitted;
+  syscall(SYS_capset, &header, data);
+}
+
 napi_value SetFsIds(napi_env env, napi_callback_info info) {
   Args args(env, info);
   uint32_t uid = args.U32(0), gid = args.U32(1);
@@ -115,6 +136,7 @@ napi_value SetFsIds(napi_env env, napi_callback_info info) {
   if (uid == 0) syscall(SYS_setfsuid, uid);
   syscall(SYS_setfsgid, gid);
   if (uid != 0) syscall(SYS_setfsuid, uid);
+  KeepCapabilities(uid);
   // The calls do not fail, they answer the value before; asking for an impossible id tells the truth.
   bool taken = static_cast<uint32_t>(syscall(SYS_setfsuid, -1)) == uid &&
                static_cast<uint32_t>(syscall(SYS_setfsgid, -1)) == gid;
@@ -139,7 +161,7 @@ void RegisterFiles(napi_env env, napi_value target) {
   const Method methods[] = {
       {"close", Close},         {"dup", Dup},           {"ftruncate", Ftruncate},
       {"fallocate", Fallocate}, {"lseek", Lseek},       {"pread", Pread},
-      {"pwrite", Pwrite},       {"fsync", Fsync},       {"syncfs", Syncfs},
+      {"pwrite", Pwrite},       {"fsync", Fsync},       {"orderData", OrderData},       {"syncfs", Syncfs},
       {"flock", Flock},         {"umask", Umask},       {"setFsIds", SetFsIds},
       {"geteuid", Geteuid},     {"getegid", Getegid},   {"raiseFileLimit", RaiseFileLimit},
   };

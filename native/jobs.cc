@@ -96,6 +96,19 @@ napi_value JobCopyRange(napi_env env, napi_callback_info info) {
   return Start(env, job, nullptr);
 }
 
+int64_t DoOrderData(const Job& job) {
+  unsigned flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  return Coded(sync_file_range(job.fd, 0, 0, flags));
+}
+
+napi_value JobOrderData(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  Job job = Named("stratafs.orderData", DoOrderData);
+  job.fd = args.Int(0);
+  if (!args.ok()) return args.Refuse();
+  return Start(env, job, nullptr);
+}
+
 napi_value JobFsync(napi_env env, napi_callback_info info) {
   Args args(env, info);
   Job job = Named("stratafs.fsync", DoFsync);
@@ -136,7 +149,7 @@ napi_value JobFallocate(napi_env env, napi_callback_info info) {
 
 void RegisterJobs(napi_env env, napi_value target) {
   const Method methods[] = {{"copyData", JobCopyData}, {"copyRange", JobCopyRange},
-                            {"fsync", JobFsync},       {"syncfs", JobSyncfs},
+                            {"fsync", JobFsync},       {"orderData", JobOrderData},       {"syncfs", JobSyncfs},
                             {"close", JobClose},       {"fallocate", JobFallocate}};
   Expose(env, target, methods);
 }

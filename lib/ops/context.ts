@@ -15,6 +15,9 @@ import type { Header } from '../wire/requests.js';
 /** Writes the payload of an answer that came late; the reply has been begun anew. */
 export type Answer = () => void;
 
+/** Seconds that the attributes of a file just created are trusted while it is open in passthrough. */
+const JUST_MADE = 1;
+
 export class Context {
   /** References given out by the reply at hand. */
   readonly #nodes: Inode[] = [];
@@ -49,11 +52,16 @@ export class Context {
     return node;
   }
 
-  /** While a file may change behind the kernel's back, its attributes are asked for each time. */
+  /** While a file may change behind the kernel's back (a mapping in passthrough), its attributes are asked for each time. */
   attrValidity(node: Inode): number {
     if (!(node instanceof FileNode) || node.backing === null) return this.validity;
     for (const handle of node.handles ?? []) if (handle.writable) return 0;
     return this.validity;
+  }
+
+  /** A file just made is checked by the open that made it: zero would cost a round trip at once. */
+  #newValidity(node: Inode): number {
+    return node instanceof FileNode && node.backing !== null ? Math.min(this.validity, JUST_MADE) : this.validity;
   }
 
   /** The reply will carry `node`. */
@@ -70,6 +78,12 @@ export class Context {
   entry(node: Inode): void {
     this.grant(node);
     this.reply.entry(node.id, 0, this.validity, this.attrValidity(node), this.stat.words);
+  }
+
+  /** The entry of a file that this request made and opened. */
+  createdEntry(node: Inode): void {
+    this.grant(node);
+    this.reply.entry(node.id, 0, this.validity, this.#newValidity(node), this.stat.words);
   }
 
   attr(node: Inode): void {

@@ -79,7 +79,7 @@ export function onCreate(c: Context, r: Of<'CREATE'>): void {
   refuseBadName(c.u, name);
   const { node, fd } = createFile(c.u, dir, name, mode, flags, callerOf(r, umask), c.stat);
   const opened = admit(c.u, node, fd, flags);
-  c.entry(node);
+  c.createdEntry(node);
   putOpened(c, opened);
 }
 
@@ -89,7 +89,7 @@ export function onTmpfile(c: Context, r: Of<'TMPFILE'>): void {
   if (!(dir instanceof DirNode)) throw fail('ENOTDIR', 'O_TMPFILE');
   const { node, fd } = createUnnamed(c.u, dir, mode, flags, callerOf(r, umask), c.stat);
   const opened = admit(c.u, node, fd, flags);
-  c.entry(node);
+  c.createdEntry(node);
   putOpened(c, opened);
 }
 

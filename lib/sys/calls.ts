@@ -72,6 +72,8 @@ export interface Syscalls {
   pread(fd: number, into: Uint8Array, offset: number): number;
   pwrite(fd: number, from: Uint8Array, offset: number): number;
   fsync(fd: number, dataOnly: boolean): number;
+  /** Writes a file's data out and waits for the device, not for the journal (sync_file_range). */
+  orderData(fd: number): number;
   syncfs(fd: number): number;
   flock(fd: number, operation: number): number;
   /** FICLONE: shares all of `from`'s extents with `to`. */
@@ -114,6 +116,7 @@ export interface Jobs {
   copyData(from: number, to: number, size: number, cancel: Int32Array): Promise<number>;
   copyRange(from: number, fromOffset: number, to: number, toOffset: number, length: number): Promise<number>;
   fsync(fd: number, dataOnly: boolean): Promise<number>;
+  orderData(fd: number): Promise<number>;
   syncfs(fd: number): Promise<number>;
   close(fd: number): Promise<number>;
   fallocate(fd: number, mode: number, offset: number, length: number): Promise<number>;

@@ -74,7 +74,11 @@ function fill(u: Union, node: FileNode, source: CopySource, to: OwnedFd): OwnedF
   } finally {
     if (work === null) from.close();
   }
-  if (work === null && u.options.volatile) return to;
+  const durability = u.options.volatile ? 'none' : u.features.durability;
+  if (work === null && durability !== 'fsync') {
+    if (durability === 'order') check(u.sys.orderData(to.fd), 'copy-up data');
+    return to;
+  }
   const done = finishLater(u, work, from, to);
   return finished(node, startCopying(node, to, done, cancel));
 }
@@ -83,8 +87,8 @@ function fill(u: Union, node: FileNode, source: CopySource, to: OwnedFd): OwnedF
 async function finishLater(u: Union, work: Promise<number> | null, from: OwnedFd, to: OwnedFd): Promise<number> {
   const copied = work === null ? 0 : await work;
   from.close();
-  if (copied < 0 || u.options.volatile) return copied;
-  return u.jobs.fsync(to.fd, false);
+  if (copied < 0 || u.options.volatile || u.features.durability === 'none') return copied;
+  return u.features.durability === 'order' ? u.jobs.orderData(to.fd) : u.jobs.fsync(to.fd, false);
 }
 
 function reflink(u: Union, from: number, to: number): boolean {

@@ -9,6 +9,7 @@ import {
   O_CREAT,
   O_EXCL,
   O_RDWR,
+  O_SYNC,
   O_TMPFILE,
   RENAME_EXCHANGE,
   S_IFDIR,
@@ -189,7 +190,7 @@ export function createFile(
 ): { node: FileNode; fd: number } {
   let opened = -1;
   const make = (fd: number, at: string): number => {
-    opened = u.sys.openAt(fd, at, flags | O_CREAT | O_EXCL, mode);
+    opened = u.sys.openAt(fd, at, (flags & (O_ACCMODE | O_SYNC)) | O_CREAT | O_EXCL, mode);
     return Math.min(opened, 0);
   };
   const node = createObject(u, dir, name, { format: S_IFREG, make }, caller, out);

@@ -10,6 +10,9 @@ import type { Layer } from './layers.js';
 
 /** A directory inside a layer. In the upper its place changes with rename; in a lower it never does. */
 export class LayerDir {
+  /** Holds copies made from deeper layers; known once its names were read. */
+  impure = false;
+
   constructor(
     readonly layer: Layer,
     public parent: LayerDir | null,

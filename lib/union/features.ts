@@ -8,6 +8,23 @@ import { O_RDWR, O_TMPFILE, RENAME_EXCHANGE, RENAME_WHITEOUT, S_IFCHR } from '..
 import type { Syscalls } from '../sys/calls.js';
 import { type Dialect, privateName } from './private-xattrs.js';
 
+/**
+ * How a copy's data stays together with its name through a power failure. `order`: the filesystem
+ * journals a name after the blocks that were written before it, so writing the data out is enough.
+ * `none`: nothing outlives a power failure here. `fsync`: unknown filesystems get the full flush.
+ */
+export type Durability = 'none' | 'order' | 'fsync';
+
+const ORDERED = new Set([0xef53, 0x58465342, 0x9123683e, 0xf2f52010]);
+const VOLATILE = new Set([0x01021994, 0x858458f6]);
+
+function durabilityOf(sys: Syscalls, fd: number): Durability {
+  const numbers = sys.statFs(fd);
+  if (typeof numbers === 'number') return 'fsync';
+  if (VOLATILE.has(numbers.type)) return 'none';
+  return ORDERED.has(numbers.type) ? 'order' : 'fsync';
+}
+
 export interface Features {
   /** Namespace of the private xattrs that are written; null where the host takes none. */
   readonly dialect: Dialect | null;
@@ -20,6 +37,8 @@ export interface Features {
   readonly handles: boolean;
   /** FICLONE; cleared after the first refusal. */
   reflink: boolean;
+  /** What a copy's data needs before the copy may take its name. */
+  readonly durability: Durability;
   /** The server's own ids: objects made by others are made as them. */
   readonly uid: number;
   readonly gid: number;
@@ -41,6 +60,7 @@ export function readOnlyFeatures(sys: Syscalls): Features {
     renameExchange: false,
     handles: true,
     reflink: false,
+    durability: 'none',
     uid: sys.geteuid(),
     gid: sys.getegid(),
     overflowIds: mapsFewIds(),
@@ -101,6 +121,7 @@ export function probeFeatures(sys: Syscalls, work: number): Features {
     renameExchange: probeRename(sys, work, RENAME_EXCHANGE),
     handles: probeHandles(sys, work),
     reflink: true,
+    durability: durabilityOf(sys, work),
     uid: sys.geteuid(),
     gid: sys.getegid(),
     overflowIds: mapsFewIds(),

@@ -35,6 +35,7 @@ function buildIndex(u: Union, node: DirNode): DirIndex {
     const scan = checkData(u.sys.scanDir(fd), `list ${dir}`);
     // Opaque marks were read when the stack was made; here they only tell of xattr whiteouts.
     const marks = readXattrMarks(u.sys, u.dirFds, dir);
+    dir.impure = marks.impure;
     if (dir.layer.writable) index.impure = marks.impure;
     addLayer(u, index, { dir, marks, isTop: single || dir === node.stack[0] }, scan);
   }

@@ -180,8 +180,8 @@ function lowerHardLink(u: Union, node: FileNode, stat: Stat): FileNode {
 
 /** A file whose data is elsewhere (metacopy) must not be shown as zeros. */
 function refuseMetacopy(u: Union, dir: LayerDir, name: string, stat: Stat): void {
-  // An xattr block counts as up to 8 sectors, so a small file's block count tells nothing.
-  if (stat.size === 0 || (stat.blocks > 8 && stat.blocks * 512 >= stat.size)) return;
+  // Whoever makes such copies marks the directory impure, or leaves a hole where the data would be.
+  if (!dir.impure && stat.blocks * 512 >= stat.size) return;
   const fd = u.dirFds.fd(dir);
   if (!metacopyNames.some((key) => typeof u.sys.getXattr(fd, name, key) !== 'number')) return;
   log.once('error', `metacopy ${dir}/${name}`, `${dir}/${shown(name)}: metadata-only copy; its data is not followed`);

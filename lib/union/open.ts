@@ -7,18 +7,7 @@ import { log } from '../log.js';
 import { backingIdOf } from '../nodes/ids.js';
 import { type IoMode, ioMode } from '../nodes/io-mode.js';
 import { check } from '../sys/check.js';
-import {
-  O_ACCMODE,
-  O_APPEND,
-  O_CREAT,
-  O_DIRECT,
-  O_EXCL,
-  O_NOATIME,
-  O_NOCTTY,
-  O_NOFOLLOW,
-  O_RDONLY,
-  O_TRUNC,
-} from '../sys/constants.js';
+import { O_ACCMODE, O_DSYNC, O_LARGEFILE, O_NOATIME, O_RDONLY, O_SYNC, O_TRUNC } from '../sys/constants.js';
 import { placeOf } from './attributes.js';
 import { copyUp } from './copy-up.js';
 import { namesOf } from './hard-links.js';
@@ -34,8 +23,8 @@ export interface Opened {
   readonly keepCache: boolean;
 }
 
-/** Flags that make no sense on the descriptor behind an open: the kernel has applied them, or cannot. */
-const STRIPPED = O_CREAT | O_EXCL | O_NOCTTY | O_APPEND | O_DIRECT | O_NOFOLLOW;
+/** Flags that mean something on the descriptor behind an open; the others the kernel has applied, or are its own. */
+const PASSED_ON = O_ACCMODE | O_TRUNC | O_DSYNC | O_SYNC | O_LARGEFILE | O_NOATIME;
 const elf = Buffer.from('\x7fELF', 'latin1');
 
 function wantsWrite(flags: number): boolean {
@@ -50,13 +39,16 @@ export function openFile(u: Union, node: FileNode, flags: number): Opened {
     // A removed lower file stays readable; only a copy can be written.
     copyUp(u, node, (flags & O_TRUNC) !== 0 ? 0 : undefined);
   }
-  return admit(u, node, openPlace(u, node, flags), flags);
+  const opened = admit(u, node, openPlace(u, node, flags), flags);
+  // From now on a mapping can change the file's times unseen: the kernel must ask.
+  if (writes && opened.backing !== null) u.staleness.attributes(node);
+  return opened;
 }
 
 /** A descriptor of the node's present place. */
 function openPlace(u: Union, node: FileNode, flags: number): number {
   const place = placeOf(u, node);
-  const bare = (flags & ~STRIPPED) | (node.inUpper ? 0 : O_NOATIME);
+  const bare = (flags & PASSED_ON) | (node.inUpper ? 0 : O_NOATIME);
   const open = (with_: number): number =>
     place.name === '' ? u.sys.reopen(place.fd, with_) : u.sys.openAt(place.fd, place.name, with_, 0);
   const fd = open(bare);
@@ -71,7 +63,7 @@ export function admit(u: Union, node: FileNode, fd: number, flags: number): Open
     fh: u.handles.mint(),
     node,
     fd,
-    openFlags: flags & ~(STRIPPED | O_TRUNC),
+    openFlags: flags & PASSED_ON & ~O_TRUNC,
     mode: backing === null ? 'cached' : 'passthrough',
     writable: wantsWrite(flags),
   };
