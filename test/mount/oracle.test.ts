@@ -34,7 +34,7 @@ async function sequence(t: Test, m: Mounted, copy: string, seed: number, dirRena
     t.same(differences(found, wanted), [], `seed ${seed}: every answer and the tree`);
     return true;
   } catch (error) {
-    t.fail(`seed ${seed}: the answers differ`, { diag: error instanceof Divergence ? error.message : String(error) });
+    t.fail(`seed ${seed}: the answers differ`, { story: error instanceof Divergence ? error.message : String(error) });
     return false;
   } finally {
     await Promise.all([mount.agent.stop(), oracle.agent.stop()]);

@@ -53,22 +53,22 @@ for (const [place, setup] of Object.entries(places)) {
   );
 
   await t.test(`what ${place} hides can be made again`, (t) =>
-    onEach(t, configs, setup, async (m) => {
+    onEach(t, configs, setup, async (m, t) => {
       const a = m.client;
       for (const d of whiteouts) {
-        await ok(a.put(`w-${d}/gone`, 'new'));
-        await ok(a.mkdir(`w-${d}/gonedir`));
-        await is(a.list(`w-${d}/gonedir`), []);
-        await ok(a.unlink(`w-${d}/stays`));
+        t.equal(await a.put(`w-${d}/gone`, 'new'), 0, `${d}: create`);
+        t.equal(await a.mkdir(`w-${d}/gonedir`), 0, `${d}: mkdir`);
+        t.same(await a.list(`w-${d}/gonedir`), [], `${d}: the new directory is empty`);
+        t.equal(await a.unlink(`w-${d}/stays`), 0, `${d}: unlink`);
       }
-      for (const d of opaques) await ok(a.put(`o-${d}/old`, 'new'));
+      for (const d of opaques) t.equal(await a.put(`o-${d}/old`, 'new'), 0, `opaque by ${d}: create`);
       await m.remount();
       for (const d of whiteouts) {
-        await is(m.client.cat(`w-${d}/gone`), 'new');
-        await is(m.client.list(`w-${d}`), ['extra', 'gone', 'gonedir']);
-        await is(m.client.list(`w-${d}/gonedir`), []);
+        t.equal(await m.client.cat(`w-${d}/gone`), 'new', `${d}: the file after a remount`);
+        t.same(await m.client.list(`w-${d}`), ['extra', 'gone', 'gonedir'], `${d}: the names after a remount`);
+        t.same(await m.client.list(`w-${d}/gonedir`), [], `${d}: empty after a remount`);
       }
-      for (const d of opaques) await is(m.client.cat(`o-${d}/old`), 'new');
+      for (const d of opaques) t.equal(await m.client.cat(`o-${d}/old`), 'new', `opaque by ${d}: after a remount`);
     }),
   );
 }
