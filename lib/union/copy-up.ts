@@ -5,6 +5,7 @@ import { ErrnoError, errno, fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import { O_PATH, S_IFLNK, S_IFMT, S_IFREG, UTIME_OMIT } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
+import { OwnedFd } from '../sys/fd.js';
 import { Stat, W } from '../sys/stat.js';
 import { placeOf } from './attributes.js';
 import { asServer } from './caller.js';
@@ -37,7 +38,6 @@ export function copyUp(u: Union, node: Inode, size?: 0): void {
     if (file.aliases !== null) linkAliases(u, file);
     return;
   }
-  if (file.parent === null) throw fail('ESTALE', 'a removed lower file');
   copyFile(u, work, file, size);
 }
 
@@ -89,7 +89,8 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
     asServer(u, () => check(u.sys.mkdirAt(work.fd, temporary, 0o700), 'copy-up mkdir'));
     const origin = originOf(u.sys, (node.stack[0] as LayerDir).layer, from.fd, from.name);
     copyMetadata(u, from, { fd: work.fd, name: temporary }, stat, origin);
-    setTimes(u, work.fd, temporary, stat);
+    check(setTimes(u, work.fd, temporary, stat), 'copy-up utimens');
+    willHoldCopies(u, parent);
     const upperFd = u.dirFds.fd(parentUpper);
     keepingTimes(u, upperFd, () =>
       check(u.sys.renameAt(work.fd, temporary, upperFd, node.name, 0), `copy-up ${shown(node.name)}`),
@@ -106,8 +107,6 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
     entry.dir = parentUpper;
     entry.beneath = true;
   }
-  if (node.index !== null) node.index.impure = true;
-  markImpure(u, parent);
 }
 
 /** Ids that this server cannot express must not be copied: the copy would belong to somebody else. */
@@ -117,7 +116,7 @@ function refuseUnmapped(u: Union, stat: Stat): void {
 }
 
 function copyFile(u: Union, work: Workdir, node: FileNode, size: 0 | undefined): void {
-  const parentUpper = upperOf(u, node.parent as DirNode);
+  const parentUpper = node.parent === null ? null : upperOf(u, node.parent);
   const source: CopySource = { fd: u.dirFds.fd(node.dir), name: node.base, stat: new Stat(), size };
   check(u.sys.statAt(source.fd, source.name, source.stat), `stat ${shown(node.name)}`);
   refuseUnmapped(u, source.stat);
@@ -128,13 +127,25 @@ function copyFile(u: Union, work: Workdir, node: FileNode, size: 0 | undefined):
   try {
     const origin = originOf(u.sys, node.dir.layer, source.fd, source.name);
     copyMetadata(u, { fd: source.fd, name: source.name }, made, source.stat, origin);
-    setTimes(u, made.fd, made.name, source.stat);
-    publish(u, work, node, made, parentUpper, source.stat);
+    check(setTimes(u, made.fd, made.name, source.stat), 'copy-up utimens');
+    if (parentUpper !== null) publish(u, work, node, made, parentUpper, source.stat);
+    else keepNameless(u, node, made, work);
   } finally {
     if (temporary !== null) u.sys.unlinkAt(work.fd, temporary, 0);
     fd?.close();
     dropCopy(node);
   }
+}
+
+/** A lower file without a name (removed, but open) goes on as an unnamed file of the upper. */
+function keepNameless(u: Union, node: FileNode, made: { fd: number; name: string }, work: Workdir): void {
+  const fd = made.name === '' ? u.sys.reopen(made.fd, O_PATH) : u.sys.openAt(made.fd, made.name, O_PATH, 0);
+  node.orphan?.close();
+  node.orphan = new OwnedFd(u.sys, check(fd, 'copy-up of a removed file'));
+  // Its link count was the lower's, less its names; on the host it now has none.
+  node.extraLinks = 0;
+  node.dir = new LayerDir({ index: 0, path: 'workdir', fd: work.fd, writable: true, dev: 0 }, null, '');
+  swapHandles(u, node);
 }
 
 /** A symlink, device, fifo or socket under a temporary name. */
@@ -163,6 +174,7 @@ function publish(
   const hex = lower.nlink > 1 && work.index !== null ? indexName(u, node.dir, node.base) : null;
   const upperFd = u.dirFds.fd(parentUpper);
   if (hex === null) {
+    willHoldCopies(u, node.parent as DirNode);
     keepingTimes(u, upperFd, () => check(u.sys.linkAt(made.fd, made.name, upperFd, node.name), 'copy-up publish'));
     moveTo(u, node, parentUpper, node.name);
     settleEntry(u, node.parent as DirNode, node.name, parentUpper);
@@ -192,6 +204,11 @@ function settleEntry(u: Union, parent: DirNode, name: string, upper: LayerDir): 
   entry.dir = upper;
   entry.beneath = true;
   entry.closed = true;
+}
+
+/** Marked before the copy has its name: a crash in between leaves a mark that is only too careful. */
+function willHoldCopies(u: Union, parent: DirNode): void {
+  namesIn(u, parent);
   markImpure(u, parent);
 }
 
@@ -202,6 +219,7 @@ function linkAliases(u: Union, node: FileNode): void {
     if (entry === undefined || entry.dir.layer.writable) continue;
     const upper = upperOf(u, parent);
     const fd = u.dirFds.fd(upper);
+    willHoldCopies(u, parent);
     keepingTimes(u, fd, () => check(u.sys.linkAt(u.dirFds.fd(node.dir), node.base, fd, name), 'copy-up link'));
     if (node.dir === u.workdir?.index) node.extraLinks -= 1;
     settleEntry(u, parent, name, upper);
@@ -212,10 +230,11 @@ function linkAliases(u: Union, node: FileNode): void {
 function swapHandles(u: Union, node: FileNode): void {
   for (const handle of node.handles ?? []) {
     if (handle.mode === 'passthrough') continue;
-    const path = u.sys.openAt(u.dirFds.fd(node.dir), node.base, O_PATH, 0);
+    const place = placeOf(u, node);
+    const path = place.name === '' ? place.fd : u.sys.openAt(place.fd, place.name, O_PATH, 0);
     if (path < 0) throw new ErrnoError(-path, 'copy-up reopen');
     const fd = u.sys.reopen(path, handle.openFlags);
-    u.sys.close(path);
+    if (place.name !== '') u.sys.close(path);
     if (fd < 0) throw new ErrnoError(-fd, 'copy-up reopen');
     handle.fd = fd;
     u.plane.swap(handle.fh, fd);

@@ -2,10 +2,11 @@
 // them. A descriptor handed out is good until a few dozen others were asked for, never longer.
 
 import { LRUCache } from 'lru-cache';
+import { errno } from '../errno.js';
+import type { Syscalls } from '../sys/calls.js';
 import { check } from '../sys/check.js';
 import { O_DIRECTORY, O_PATH, O_RDONLY } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
-import type { Syscalls } from '../sys/calls.js';
 import type { Layer } from './layers.js';
 
 /** A directory inside a layer. In the upper its place changes with rename; in a lower it never does. */
@@ -79,6 +80,8 @@ export class DirFds {
 
   #openOne(parent: number, name: string): number {
     const readable = this.#sys.openAt(parent, name, O_RDONLY | O_DIRECTORY, 0);
-    return readable >= 0 ? readable : this.#sys.openAt(parent, name, O_PATH | O_DIRECTORY, 0);
+    // Only a refusal: after any other failure a descriptor that cannot be read would stay in the cache.
+    if (readable !== -errno.EACCES && readable !== -errno.EPERM) return readable;
+    return this.#sys.openAt(parent, name, O_PATH | O_DIRECTORY, 0);
   }
 }
