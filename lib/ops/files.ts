@@ -6,7 +6,8 @@ import { check } from '../sys/check.js';
 import { DT_REG } from '../sys/constants.js';
 import type { FileHandle } from '../union/inode.js';
 import { handleOf, openFile, release } from '../union/open.js';
-import { FSYNC_FDATASYNC, Opcode } from '../wire/abi.js';
+import { killPrivileges } from '../union/privileges.js';
+import { FSYNC_FDATASYNC, OPEN_KILL_SUIDGID, Opcode } from '../wire/abi.js';
 import type { RequestOf } from '../wire/requests.js';
 import { type Answer, type Context, settled } from './context.js';
 import { putOpened } from './names.js';
@@ -19,7 +20,9 @@ const INLINE_COPY = 1 << 20;
 export function onOpen(c: Context, r: Of<'OPEN'>): void {
   const node = c.file(r.nodeid);
   if (node.format >>> 12 !== DT_REG) throw fail('ENXIO', 'open of a special file');
-  putOpened(c, openFile(c.u, node, r.body.flags));
+  const opened = openFile(c.u, node, r.body.flags, r.uid);
+  putOpened(c, opened);
+  if ((r.body.openFlags & OPEN_KILL_SUIDGID) !== 0) killPrivileges(c.u, { fd: opened.handle.fd, name: '' }, c.stat);
 }
 
 export function onRelease(c: Context, r: Of<'RELEASE'>): void {

@@ -107,6 +107,8 @@ export interface FileHandle {
   readonly openFlags: number;
   readonly mode: 'cached' | 'passthrough';
   readonly writable: boolean;
+  /** Host uid of who opened it. */
+  readonly opener: number;
 }
 
 /** The one passthrough backing that all passthrough opens of a node share. */

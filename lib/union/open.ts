@@ -7,8 +7,19 @@ import { log } from '../log.js';
 import { backingIdOf } from '../nodes/ids.js';
 import { type IoMode, ioMode } from '../nodes/io-mode.js';
 import { check } from '../sys/check.js';
-import { O_ACCMODE, O_DSYNC, O_LARGEFILE, O_NOATIME, O_RDONLY, O_SYNC, O_TRUNC } from '../sys/constants.js';
+import {
+  O_ACCMODE,
+  O_DSYNC,
+  O_LARGEFILE,
+  O_NOATIME,
+  O_RDONLY,
+  O_SYNC,
+  O_TRUNC,
+  S_ISGID,
+  S_ISUID,
+} from '../sys/constants.js';
 import { placeOf } from './attributes.js';
+import { killPrivileges } from './privileges.js';
 import { copyUp } from './copy-up.js';
 import { namesOf } from './hard-links.js';
 import type { Backing, FileHandle, FileNode } from './inode.js';
@@ -32,14 +43,14 @@ function wantsWrite(flags: number): boolean {
 }
 
 /** open(2) of a node by a caller whom the kernel has checked. */
-export function openFile(u: Union, node: FileNode, flags: number): Opened {
+export function openFile(u: Union, node: FileNode, flags: number, opener: number): Opened {
   const writes = wantsWrite(flags);
   if (writes) {
     refuseStale(u, node);
     // A removed lower file stays readable; only a copy can be written.
     copyUp(u, node, (flags & O_TRUNC) !== 0 ? 0 : undefined);
   }
-  const opened = admit(u, node, openPlace(u, node, flags), flags);
+  const opened = admit(u, node, openPlace(u, node, flags), flags, opener);
   // From now on a mapping can change the file's times unseen: the kernel must ask.
   if (writes && opened.backing !== null) u.staleness.attributes(node);
   return opened;
@@ -56,7 +67,7 @@ function openPlace(u: Union, node: FileNode, flags: number): number {
 }
 
 /** Makes the handle of `fd`, which it takes over. */
-export function admit(u: Union, node: FileNode, fd: number, flags: number): Opened {
+export function admit(u: Union, node: FileNode, fd: number, flags: number, opener: number): Opened {
   const mode = chooseMode(u, node, fd, flags);
   const backing = mode === 'passthrough' ? takeBacking(u, node, fd) : null;
   const handle: FileHandle = {
@@ -66,6 +77,7 @@ export function admit(u: Union, node: FileNode, fd: number, flags: number): Open
     openFlags: flags & PASSED_ON & ~O_TRUNC,
     mode: backing === null ? 'cached' : 'passthrough',
     writable: wantsWrite(flags),
+    opener,
   };
   const attached = u.plane.attach(handle.fh, fd);
   if (attached < 0) {
@@ -95,7 +107,40 @@ function chooseMode(u: Union, node: FileNode, fd: number, flags: number): IoMode
     policy: u.options.passthrough,
   });
   if (mode === 'stale') throw fail('ESTALE', 'a lower file in passthrough is opened for writing');
-  return mode;
+  return mode === 'passthrough' && wantsWrite(flags) && isPrivileged(u, fd) ? withoutPrivileges(u, node, fd) : mode;
+}
+
+/** Setuid, setgid, or with capabilities. */
+function isPrivileged(u: Union, fd: number): boolean {
+  const stat = u.scratch;
+  check(u.sys.statAt(fd, '', stat), 'stat');
+  if ((stat.mode & (S_ISUID | S_ISGID)) !== 0) return true;
+  return (stat.mode & 0o111) !== 0 && typeof u.sys.getXattr(fd, '', 'security.capability') !== 'number';
+}
+
+/**
+ * Writes in passthrough are made with the server's rights, which keep setuid and capabilities: such a
+ * file is written through the data plane, which strips them as the kernel asks. Where passthrough
+ * opens live already it is stripped now.
+ */
+function withoutPrivileges(u: Union, node: FileNode, fd: number): IoMode {
+  if (node.backing === null) return 'cached';
+  killPrivileges(u, { fd, name: '' }, u.scratch);
+  u.staleness.attributes(node);
+  return 'passthrough';
+}
+
+/**
+ * Throws when giving privileges to `node` would leave them with somebody who holds it open for
+ * writing in passthrough, whose later writes would not take them away again.
+ */
+export function refusePrivileges(node: FileNode, owner: number): void {
+  for (const handle of node.handles ?? []) {
+    const foreign = handle.opener !== 0 && handle.opener !== owner;
+    if (handle.mode === 'passthrough' && handle.writable && foreign) {
+      throw fail('ETXTBSY', 'setuid on a file that another user holds open for writing');
+    }
+  }
 }
 
 function isCode(u: Union, fd: number): boolean {

@@ -1,12 +1,13 @@
 // Taking names away: unlink and rmdir. A name that a lower layer shows too is replaced by a whiteout
 // in the same step; what the kernel still refers to stays reachable until it is forgotten.
 
-import { fail } from '../errno.js';
+import { errno, fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import { AT_REMOVEDIR, DT_DIR, O_PATH } from '../sys/constants.js';
 import { OwnedFd } from '../sys/fd.js';
 import { placeOf } from './attributes.js';
 import { upperOf, writableWork } from './copy-up.js';
+import type { LayerDir } from './dir-fds.js';
 import { dropIndex, dropName, hardLinkCount, writeExtraLinks } from './hard-links.js';
 import { DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { namesIn, visibleEntry } from './lookup.js';
@@ -54,21 +55,39 @@ export function unlink(u: Union, dir: DirNode, name: string): void {
   const inUpper = entry.dir.layer.writable;
   const needsWhiteout = entry.beneath || !inUpper;
   const node = entry.node instanceof FileNode ? entry.node : null;
-  if (node !== null) beforeLastName(u, node, inUpper);
-  if (!inUpper) addWhiteout(u, work, upper, name);
-  else if (needsWhiteout) replaceFileByWhiteout(u, work, upper, name);
-  else check(u.sys.unlinkAt(u.dirFds.fd(upper), name, 0), 'unlink');
+  const takeBack = node === null ? null : beforeNameGoes(u, node, inUpper);
+  try {
+    if (!inUpper) addWhiteout(u, work, upper, name);
+    else if (needsWhiteout) replaceFileByWhiteout(u, work, upper, name);
+    else check(u.sys.unlinkAt(u.dirFds.fd(upper), name, 0), 'unlink');
+  } catch (error) {
+    takeBack?.();
+    throw error;
+  }
   leave(dir, name, entry, needsWhiteout);
   if (node !== null) afterName(u, node, dir, name, inUpper);
 }
 
-/** Keeps the last known name's file reachable; the link count on disk is lowered first. */
-export function beforeLastName(u: Union, node: FileNode, inUpper: boolean): void {
-  if (node.aliases === null && inUpper) keepReachable(u, node);
+/**
+ * Keeps a file reachable whose last known name is about to go, and lowers the link count that lower
+ * names have. Returns what takes that back when the name stayed after all.
+ */
+export function beforeNameGoes(u: Union, node: FileNode, inUpper: boolean): () => void {
+  const held = node.aliases === null && inUpper && node.orphan === null;
+  if (held) keepReachable(u, node);
   if (!inUpper) {
     node.extraLinks -= 1;
     writeExtraLinks(u, node);
   }
+  return () => {
+    if (held) {
+      node.orphan?.close();
+      node.orphan = null;
+    }
+    if (inUpper) return;
+    node.extraLinks += 1;
+    writeExtraLinks(u, node);
+  };
 }
 
 /** After a name of `node` went: its place is another name, or the descriptor kept before. */
@@ -103,18 +122,24 @@ export function rmdir(u: Union, dir: DirNode, name: string): void {
   const inUpper = entry.dir.layer.writable;
   const needsWhiteout = entry.beneath || !inUpper;
   keepReachable(u, node);
-  if (!inUpper) addWhiteout(u, work, upper, name);
-  else if (needsWhiteout) replaceDirByWhiteout(u, work, upper, name);
-  else removeUpperDir(u, upper, name, node);
+  try {
+    if (!inUpper) addWhiteout(u, work, upper, name);
+    else if (needsWhiteout) replaceDirByWhiteout(u, work, upper, name);
+    else removeUpperDir(u, upper, name, node);
+  } catch (error) {
+    node.orphan?.close();
+    node.orphan = null;
+    throw error;
+  }
   leave(dir, name, entry, needsWhiteout);
   bury(u, node);
 }
 
 /** An empty directory of the upper; whiteouts inside (of layers that no longer count) go with it. */
-function removeUpperDir(u: Union, upper: { layer: unknown } & Parameters<Union['dirFds']['fd']>[0], name: string, node: DirNode): void {
+function removeUpperDir(u: Union, upper: LayerDir, name: string, node: DirNode): void {
   const fd = u.dirFds.fd(upper);
   const hidden = namesIn(u, node).entries.size > 0;
-  const removed = hidden ? -39 : u.sys.unlinkAt(fd, name, AT_REMOVEDIR);
+  const removed = hidden ? -errno.ENOTEMPTY : u.sys.unlinkAt(fd, name, AT_REMOVEDIR);
   if (removed === 0) return;
   const work = writableWork(u);
   const trash = work.temporary();

@@ -11,7 +11,7 @@ import { refuseBadName } from './create.js';
 import { DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { WH } from './layer-walk.js';
 import { namesIn } from './lookup.js';
-import { isEmpty } from './remove.js';
+import { beforeNameGoes, isEmpty } from './remove.js';
 import { writeRedirect } from './redirect.js';
 import { type RenameEnd, settleExchange, settleMove } from './rename-names.js';
 import { settleStack } from './stack.js';
@@ -92,7 +92,14 @@ export function rename(u: Union, oldDir: DirNode, oldName: string, newDir: DirNo
   for (const dir of plan.opaque) setOpaque(u, u.dirFds.fd(dir.upper as LayerDir), '');
   for (const dir of plan.redirect) writeRedirect(u, dir, oldDir === newDir);
   if (plan.clear !== null) clearReplaced(u, plan.clear, newUpper, newName);
-  publish(u, plan, { dir: oldUpper, name: oldName }, { dir: newUpper, name: newName });
+  const loses = plan.exchange ? null : (to.entry?.node ?? null);
+  const replaced = loses instanceof FileNode ? beforeNameGoes(u, loses, to.entry?.dir.layer.writable ?? false) : null;
+  try {
+    publish(u, plan, { dir: oldUpper, name: oldName }, { dir: newUpper, name: newName });
+  } catch (error) {
+    replaced?.();
+    throw error;
+  }
   for (const dir of new Set([oldDir, newDir])) markImpure(u, dir);
   if (plan.exchange) settleExchange(from, to, oldUpper, newUpper);
   else settleMove(u, from, to, newUpper, plan.whiteoutOld);

@@ -6,7 +6,8 @@ import type { Stat } from '../sys/stat.js';
 import { getAttributes, type Place, placeOf } from './attributes.js';
 import { copyUp } from './copy-up.js';
 import { FileNode, type Inode } from './inode.js';
-import { refuseStale } from './open.js';
+import { refusePrivileges, refuseStale } from './open.js';
+import { killPrivileges } from './privileges.js';
 import type { Union } from './union.js';
 
 /** A time to set: seconds since 1970 (may be negative) and nanoseconds, or UTIME_NOW, UTIME_OMIT. */
@@ -54,6 +55,10 @@ export function setAttributes(u: Union, node: Inode, changes: AttributeChanges, 
 }
 
 function changeMode(u: Union, node: Inode, place: Place, mode: number): void {
+  if (node instanceof FileNode && (mode & (S_ISUID | S_ISGID)) !== 0 && node.backing !== null) {
+    check(u.sys.statAt(place.fd, place.name, u.scratch), 'stat');
+    refusePrivileges(node, u.scratch.uid);
+  }
   // Linux keeps no mode of a symlink; saying so would fail callers that chmod whole trees.
   if (node instanceof FileNode && node.format === S_IFLNK) return;
   check(u.sys.chmodAt(place.fd, place.name, mode & 0o7777), 'chmod');
@@ -71,15 +76,4 @@ function truncate(u: Union, place: Place, size: number, open: number | undefined
   const result = u.sys.ftruncate(fd, size);
   u.sys.close(fd);
   check(result, 'truncate');
-}
-
-/** `scratch` is overwritten. */
-export function killPrivileges(u: Union, place: Place, scratch: Stat): void {
-  check(u.sys.statAt(place.fd, place.name, scratch), 'stat');
-  const { mode } = scratch;
-  if (scratch.isDirectory) return;
-  const executableByGroup = (mode & 0o010) !== 0;
-  const kept = mode & ~S_ISUID & (executableByGroup ? ~S_ISGID : ~0);
-  if (kept !== mode) check(u.sys.chmodAt(place.fd, place.name, kept & 0o7777), 'chmod');
-  u.sys.removeXattr(place.fd, place.name, 'security.capability');
 }

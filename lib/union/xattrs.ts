@@ -8,7 +8,8 @@ import { S_ISGID } from '../sys/constants.js';
 import { Stat } from '../sys/stat.js';
 import { placeOf } from './attributes.js';
 import { copyUp } from './copy-up.js';
-import type { Inode } from './inode.js';
+import { FileNode, type Inode } from './inode.js';
+import { refusePrivileges } from './open.js';
 import { storedName, visibleName } from './private-xattrs.js';
 import type { Union } from './union.js';
 
@@ -28,14 +29,15 @@ export function getXattr(u: Union, node: Inode, key: string): Uint8Array {
   return checkData(u.sys.getXattr(place.fd, place.name, name), key);
 }
 
-/** The names, each followed by a NUL, as listxattr(2) gives them. */
-export function listXattr(u: Union, node: Inode): Uint8Array {
+/** The names, each followed by a NUL, as listxattr(2) gives them; trusted ones for the privileged only. */
+export function listXattr(u: Union, node: Inode, privileged = true): Uint8Array {
   const place = placeOf(u, node);
   const names = u.sys.listXattr(place.fd, place.name);
   if (names === -errno.EOPNOTSUPP) return new Uint8Array(0);
   const shown = checkData(names, 'listxattr')
     .map(visibleName)
-    .filter((name) => name !== undefined);
+    .filter((name) => name !== undefined)
+    .filter((name) => privileged || !name.startsWith('trusted.'));
   return Buffer.from(shown.map((name) => `${name}\0`).join(''), 'latin1');
 }
 
@@ -44,6 +46,10 @@ export function setXattr(u: Union, node: Inode, key: string, value: Uint8Array, 
   const name = stored(u, key);
   copyUp(u, node);
   const place = placeOf(u, node);
+  if (key === 'security.capability' && node instanceof FileNode && node.backing !== null) {
+    check(u.sys.statAt(place.fd, place.name, u.scratch), 'stat');
+    refusePrivileges(node, u.scratch.uid);
+  }
   check(u.sys.setXattr(place.fd, place.name, name, value, flags), key);
   if (!killSetgid) return;
   const stat = new Stat();
