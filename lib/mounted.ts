@@ -45,7 +45,7 @@ function sourceOf(options: MountOptions): string {
   if (options.fsname !== null) return options.fsname;
   const layers = [...(options.upper === null ? [] : [options.upper]), ...options.lowers];
   const names = layers.slice(0, 3).map((path) => basename(path) || '/');
-  return names.join(':') + (layers.length > 3 ? ':…' : '');
+  return names.join(':') + (layers.length > 3 ? ':...' : '');
 }
 
 function backingIds(u: Union): number {

@@ -46,10 +46,16 @@ function copyXattrs(u: Union, from: Place, to: Place): void {
   }
 }
 
-/** Sets a private attribute where the host has a namespace for them; best effort, counted in the log. */
+/** Sets a private attribute: 0 or -errno; EOPNOTSUPP where the host has no namespace for them. */
+export function writePrivate(u: Union, to: Place, suffix: string, value: Uint8Array): number {
+  if (u.features.dialect === null) return -errno.EOPNOTSUPP;
+  return u.sys.setXattr(to.fd, to.name, privateName(u.features.dialect, suffix), value, 0);
+}
+
+/** The same as best effort, counted in the log. */
 export function setPrivate(u: Union, to: Place, suffix: string, value: Uint8Array): boolean {
   if (u.features.dialect === null) return false;
-  const result = u.sys.setXattr(to.fd, to.name, privateName(u.features.dialect, suffix), value, 0);
+  const result = writePrivate(u, to, suffix, value);
   if (result < 0) log.once('warn', `private ${suffix}`, `upperdir does not take the ${suffix} mark (${result})`);
   return result === 0;
 }

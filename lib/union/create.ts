@@ -193,8 +193,13 @@ export function createFile(
     opened = u.sys.openAt(fd, at, (flags & (O_ACCMODE | O_SYNC)) | O_CREAT | O_EXCL, mode);
     return Math.min(opened, 0);
   };
-  const node = createObject(u, dir, name, { format: S_IFREG, make }, caller, out);
-  return { node: node as FileNode, fd: opened };
+  try {
+    const node = createObject(u, dir, name, { format: S_IFREG, make }, caller, out);
+    return { node: node as FileNode, fd: opened };
+  } catch (error) {
+    if (opened >= 0) u.sys.close(opened);
+    throw error;
+  }
 }
 
 /** O_TMPFILE: a file without a name in the upper's `dir`, open; the node keeps it reachable for a later link. */

@@ -76,7 +76,8 @@ export function numberOf(u: Union, dir: DirNode, name: string, entry: Entry): vo
     u.numbers.high = entry.node.inoHigh;
     return;
   }
-  const elsewhere = entry.dir.layer.writable && (dir.index?.impure === true || entry.kind === DT_DIR);
+  const unknown = entry.inoLow === 0 && entry.inoHigh === 0;
+  const elsewhere = entry.dir.layer.writable && (unknown || dir.index?.impure === true || entry.kind === DT_DIR);
   if (!elsewhere) {
     u.numbers.mix(entry.dir.layer.dev, entry.inoLow, entry.inoHigh);
     return;

@@ -2,8 +2,9 @@
 // sibling's name, or a path from the layer's root.
 
 import { Buffer } from 'node:buffer';
-import { fail } from '../errno.js';
-import { setPrivate } from './copy-metadata.js';
+import { errno, fail } from '../errno.js';
+import { check } from '../sys/check.js';
+import { writePrivate } from './copy-metadata.js';
 import type { LayerDir } from './dir-fds.js';
 import type { DirNode } from './inode.js';
 import type { Union } from './union.js';
@@ -26,5 +27,7 @@ export function writeRedirect(u: Union, node: DirNode, sameParent: boolean): voi
   const redirect = besideIt ? deeper.name : pathInLayer(deeper);
   if (redirect.length > REDIRECT_MAX) throw fail('EXDEV', 'redirect too long');
   const place = { fd: u.dirFds.fd(upper), name: '' };
-  if (!setPrivate(u, place, 'redirect', Buffer.from(redirect, 'latin1'))) throw fail('EXDEV', 'redirect refused');
+  const written = writePrivate(u, place, 'redirect', Buffer.from(redirect, 'latin1'));
+  if (written === -errno.EOPNOTSUPP || written === -errno.EPERM) throw fail('EXDEV', 'redirect refused');
+  check(written, 'redirect');
 }

@@ -2,7 +2,7 @@
 // inside the upper's part make way for an empty opaque directory in one exchange.
 
 import { check } from '../sys/check.js';
-import { AT_REMOVEDIR, RENAME_EXCHANGE } from '../sys/constants.js';
+import { RENAME_EXCHANGE } from '../sys/constants.js';
 import { placeOf } from './attributes.js';
 import { asServer } from './caller.js';
 import { copyMetadata } from './copy-metadata.js';
@@ -25,10 +25,11 @@ export function clearReplaced(u: Union, node: DirNode, upper: LayerDir, name: st
   const stat = new Stat();
   check(u.sys.statAt(from.fd, from.name, stat), 'stat replaced directory');
   asServer(u, () => check(u.sys.mkdirAt(work.fd, temporary, 0o700), 'clear directory'));
-  copyMetadata(u, from, { fd: work.fd, name: temporary }, stat, null);
-  setOpaque(u, work.fd, temporary);
-  const swapped = u.sys.renameAt(work.fd, temporary, u.dirFds.fd(upper), name, RENAME_EXCHANGE);
-  if (swapped < 0) u.sys.unlinkAt(work.fd, temporary, AT_REMOVEDIR);
-  else work.discard(temporary);
-  check(swapped, 'clear directory');
+  try {
+    copyMetadata(u, from, { fd: work.fd, name: temporary }, stat, null);
+    setOpaque(u, work.fd, temporary);
+    check(u.sys.renameAt(work.fd, temporary, u.dirFds.fd(upper), name, RENAME_EXCHANGE), 'clear directory');
+  } finally {
+    work.discard(temporary);
+  }
 }

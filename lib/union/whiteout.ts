@@ -5,7 +5,7 @@ import { ErrnoError, errno, fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import { O_CREAT, O_EXCL, O_WRONLY, RENAME_EXCHANGE, RENAME_WHITEOUT, S_IFCHR } from '../sys/constants.js';
 import { asServer } from './caller.js';
-import { setPrivate } from './copy-metadata.js';
+import { writePrivate } from './copy-metadata.js';
 import type { LayerDir } from './dir-fds.js';
 import { WH } from './layer-walk.js';
 import { OPAQUE_FILE } from './marks.js';
@@ -89,7 +89,11 @@ export function replaceDirByWhiteout(u: Union, work: Workdir, dir: LayerDir, nam
 
 /** Marks the directory behind `fd`/`name`: deeper layers add nothing to it. */
 export function setOpaque(u: Union, fd: number, name: string): void {
-  if (setPrivate(u, { fd, name }, 'opaque', new Uint8Array([0x79]))) return;
+  const marked = writePrivate(u, { fd, name }, 'opaque', new Uint8Array([0x79]));
+  if (marked !== -errno.EOPNOTSUPP && marked !== -errno.EPERM) {
+    check(marked, 'opaque');
+    return;
+  }
   const inside = name === '' ? fd : check(u.sys.openAt(fd, name, 0o200000, 0), 'opaque');
   const made = u.sys.openAt(inside, OPAQUE_FILE, O_CREAT | O_WRONLY, 0o600);
   if (made >= 0) u.sys.close(made);

@@ -18,10 +18,20 @@ export interface SweepCase {
     old: Record<string, string>,
     now: Record<string, string>,
   ) => boolean;
-  readonly nlink?: boolean;
+  /** Paths made anew: they are younger at each run. */
+  readonly fresh?: readonly string[];
 }
 
 type View = Record<string, string>;
+
+/** The view without the times of what the operation makes. */
+function viewOf(one: SweepCase, view: View): View {
+  const lines = { ...view };
+  for (const path of one.fresh ?? []) {
+    if (path in lines) lines[path] = (lines[path] as string).replace(/ mtime [\d.]+/, '');
+  }
+  return lines;
+}
 
 function differs(found: View, wanted: View): string[] {
   const paths = [...new Set([...Object.keys(found), ...Object.keys(wanted)])].sort();
@@ -53,7 +63,7 @@ interface World {
 async function build(one: SweepCase): Promise<World> {
   const faulty = new FaultySyscalls();
   const w = await TempUnion.make({ ...one.layout, sys: faulty.syscalls, jobs: faulty.jobs });
-  const old = w.view();
+  const old = viewOf(one, w.view());
   const operation = one.prepare(w);
   return { w, faulty, operation, old };
 }
@@ -62,9 +72,14 @@ async function build(one: SweepCase): Promise<World> {
 async function expected(one: SweepCase): Promise<View> {
   const { w, operation } = await build(one);
   await w.run(operation);
-  const now = w.view();
-  const disk = await w.diskView();
-  const complaints = [...differs(disk, now).map((line) => `a remount shows ${line}`), ...w.close()];
+  const now = viewOf(one, w.view());
+  const disk = differs(viewOf(one, await w.diskView()), now).map((line) => `a read-only mount shows ${line}`);
+  await w.remount();
+  const complaints = [
+    ...disk,
+    ...differs(viewOf(one, w.view()), now).map((line) => `a remount shows ${line}`),
+    ...w.close(),
+  ];
   if (complaints.length > 0) throw new Error(`${one.name} without a fault: ${complaints.join('; ')}`);
   return now;
 }
@@ -80,16 +95,22 @@ async function failAt(one: SweepCase, now: View, at: number, code: number, only?
   const say = (text: string): void => void complaints.push(`${errnoName(code)} at ${fired}: ${text}`);
   if (first.strange !== undefined) say(first.strange);
   if (fired !== null && first.code > 0 && first.code !== code) say(`threw ${errnoName(first.code)}`);
+  const made =
+    first.code !== 0 && one.fresh !== undefined && fired?.startsWith('statAt(') && w.has(one.fresh[0] as string);
+  if (made) return w.close().map((line) => `${fired}: ${line}`);
   const wanted = first.code === 0 ? now : old;
   const when = first.code === 0 ? 'after a success' : 'after the failure';
-  for (const line of differs(w.view(), wanted)) say(`${when} the mount: ${line}`);
-  for (const line of differs(await w.diskView(), wanted)) say(`${when} the disk: ${line}`);
+  for (const line of differs(viewOf(one, w.view()), wanted)) say(`${when} the mount: ${line}`);
+  for (const line of differs(viewOf(one, await w.diskView()), wanted)) say(`${when} the disk: ${line}`);
+  // A call that takes a temporary name away is best effort: the next mount does it.
+  const cleaning = first.code === 0 || (fired?.startsWith('unlinkAt(') && fired.includes('"#'));
+  if (cleaning) w.u.workdir?.clear();
   for (const name of w.leftovers()) say(`left in work: ${name}`);
   if (first.code !== 0) {
     const second = await attempt(w, operation);
     if (second.code !== 0) say(`the next attempt: ${second.strange ?? errnoName(second.code)}`);
-    for (const line of differs(w.view(), now)) say(`after the next attempt: ${line}`);
-    for (const line of differs(await w.diskView(), now)) say(`after the next attempt the disk: ${line}`);
+    for (const line of differs(viewOf(one, w.view()), now)) say(`after the next attempt: ${line}`);
+    for (const line of differs(viewOf(one, await w.diskView()), now)) say(`after the next attempt the disk: ${line}`);
   }
   for (const line of w.close()) say(line);
   return fired === null ? null : complaints;
@@ -100,20 +121,21 @@ async function crashAt(one: SweepCase, now: View, at: number): Promise<string[] 
   faulty.arm({ at, how: 'crash', only: 'mutating' });
   await attempt(w, operation);
   const { fired } = faulty;
+  faulty.arm(null);
   w.dissolve();
   faulty.crashed = false;
-  faulty.arm(null);
   await w.assemble();
   const complaints: string[] = [];
   const say = (text: string): void => void complaints.push(`killed at ${fired}: ${text}`);
-  const found = w.view();
+  const found = viewOf(one, w.view());
   const allowed = equal(found, old) || equal(found, now) || one.between?.(found, old, now) === true;
   if (!allowed) {
     for (const line of differs(found, old)) say(`against the old state: ${line}`);
     for (const line of differs(found, now)) say(`against the new state: ${line}`);
   }
   for (const name of w.leftovers()) say(`left in work: ${name}`);
-  for (const line of w.close()) say(line);
+  // Descriptors on the stack of the operation that was killed went with its process.
+  for (const line of w.close()) if (!line.includes('descriptors more')) say(line);
   return fired === null ? null : complaints;
 }
 
@@ -144,6 +166,6 @@ export function sweep(t: Test, one: SweepCase): void {
     same(t, full.complaints, `ENOSPC at each of ${full.calls} changes`);
     const killed = await each((at) => crashAt(one, now, at));
     same(t, killed.complaints, `kill -9 at each of ${killed.calls} changes`);
-    t.ok(eio.calls > killed.calls && killed.calls > 0, 'there were calls to fail');
+    t.ok(eio.calls >= killed.calls && killed.calls > 0, 'there were calls to fail');
   });
 }

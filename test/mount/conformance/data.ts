@@ -56,6 +56,25 @@ export const data: Family = {
     await is(user.write(fd, 'y'), 1);
     await is((await ok(a.stat('s'))).mode, 0o100777);
   },
+  'root keeps setuid when it writes, truncates, punches and opens with O_TRUNC': async ({ a }) => {
+    const kept = async (what: string): Promise<void> => {
+      const st = await ok(a.stat('run'));
+      yes((st.mode & 0o7777) === 0o6755, `${what} leaves mode ${(st.mode & 0o7777).toString(8)}`);
+    };
+    await ok(a.chmod('run', 0o6755));
+    const fd = await ok(a.open('run', O.RDWR));
+    await kept('open');
+    await is(a.pwrite(fd, 'x', 0), 1);
+    await kept('write');
+    await ok(a.ftruncate(fd, 5));
+    await kept('ftruncate');
+    await ok(a.fallocate(fd, FALLOC.PUNCH_HOLE | FALLOC.KEEP_SIZE, 0, 2));
+    await kept('fallocate');
+    await ok(a.truncate('run', 3));
+    await kept('truncate');
+    await ok(a.put('run', 'y', O.WRONLY | O.TRUNC));
+    await kept('O_TRUNC');
+  },
   'a file with holes reads as zeros between': {
     tree: holed,
     run: async ({ a }) => {
