@@ -92,6 +92,7 @@ export function rename(u: Union, oldDir: DirNode, oldName: string, newDir: DirNo
   for (const dir of plan.opaque) setOpaque(u, u.dirFds.fd(dir.upper as LayerDir), '');
   for (const dir of plan.redirect) writeRedirect(u, dir, oldDir === newDir);
   if (plan.clear !== null) clearReplaced(u, plan.clear, newUpper, newName);
+  for (const dir of plan.exchange ? new Set([oldDir, newDir]) : [newDir]) markImpure(u, dir);
   const loses = plan.exchange ? null : (to.entry?.node ?? null);
   const replaced = loses instanceof FileNode ? beforeNameGoes(u, loses, to.entry?.dir.layer.writable ?? false) : null;
   try {
@@ -100,7 +101,6 @@ export function rename(u: Union, oldDir: DirNode, oldName: string, newDir: DirNo
     replaced?.();
     throw error;
   }
-  for (const dir of new Set([oldDir, newDir])) markImpure(u, dir);
   if (plan.exchange) settleExchange(from, to, oldUpper, newUpper);
   else settleMove(u, from, to, newUpper, plan.whiteoutOld);
 }
