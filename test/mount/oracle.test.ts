@@ -1,6 +1,7 @@
 // Random operation sequences on a mount and on a plain directory: the same answers, the same trees,
 // after a remount too, and in kernel overlayfs over the same layers.
-// STRATAFS_ORACLE_SEQUENCES=n runs more, STRATAFS_ORACLE_SEED=s starts elsewhere.
+// STRATAFS_ORACLE_SEQUENCES=n runs more, STRATAFS_ORACLE_SEED=s starts elsewhere,
+// STRATAFS_ORACLE_STEPWISE=1 compares the trees after each operation.
 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -12,6 +13,7 @@ import { differences, dir, readTree, type TreeSpec } from '../support/tree.js';
 
 const SEQUENCES = Number(process.env.STRATAFS_ORACLE_SEQUENCES ?? 20);
 const OPERATIONS = Number(process.env.STRATAFS_ORACLE_OPERATIONS ?? 150);
+const STEPWISE = process.env.STRATAFS_ORACLE_STEPWISE !== undefined;
 const FIRST = Number(process.env.STRATAFS_ORACLE_SEED ?? 1);
 const configs = chosen([native, nativeCached, fuseNative]);
 
@@ -29,7 +31,9 @@ async function sequence(t: Test, m: Mounted, copy: string, seed: number, dirRena
   const mount = worldOf(await m.newClient(`s${seed}`));
   const oracle = worldOf(await Agent.start(join(copy, `s${seed}`)));
   try {
-    await runSequence(mount, oracle, { seed, operations: OPERATIONS, dirRenames }, () => m.forget());
+    await runSequence(mount, oracle, { seed, operations: OPERATIONS, dirRenames, stepwise: STEPWISE }, () =>
+      m.forget(),
+    );
     const [found, wanted] = [await readTree('.', {}, mount.agent), await readTree('.', {}, oracle.agent)];
     t.same(differences(found, wanted), [], `seed ${seed}: every answer and the tree`);
     return true;

@@ -11,7 +11,7 @@ import type { Mounted } from './mounts.js';
 import { closeSlots, nextOperation, type Operation, type World } from './operations.js';
 import { Random } from './random.js';
 import { forceUnmount, mountReadOnly } from './server.js';
-import { dir, file, hardlink, symlink, type TreeNode, type TreeSpec, whiteout } from './tree.js';
+import { differences, dir, file, hardlink, readTree, symlink, type TreeNode, type TreeSpec, whiteout } from './tree.js';
 
 const run = promisify(execFile);
 
@@ -20,6 +20,8 @@ export interface SequenceOptions {
   readonly operations: number;
   /** False leaves every rename of a directory out. */
   readonly dirRenames: boolean;
+  /** Compares the whole trees after each operation: slow, and names the operation. */
+  readonly stepwise?: boolean;
 }
 
 const NAMES = ['a', 'b', 'c', 'd', 'e'];
@@ -111,7 +113,7 @@ async function movesDirectory(oracle: World, operation: Operation): Promise<bool
 
 function brief(value: unknown): string {
   const text = JSON.stringify(value) ?? 'undefined';
-  return text.length > 160 ? `${text.slice(0, 160)}… (${text.length})` : text;
+  return text.length > 300 ? `${text.slice(0, 300)}… (${text.length})` : text;
 }
 
 /** What went apart in a sequence: the operations up to there and the two answers. */
@@ -124,6 +126,12 @@ export class Divergence extends Error {
       `seed ${options.seed}, operation ${log.length}\n  ${history}\nfound  ${brief(found)}\nwanted ${brief(wanted)}`,
     );
   }
+}
+
+async function compareTrees(mount: World, oracle: World, options: SequenceOptions, log: string[]): Promise<void> {
+  const [found, wanted] = [await readTree('.', {}, mount.agent), await readTree('.', {}, oracle.agent)];
+  const apart = differences(found, wanted);
+  if (apart.length > 0) throw new Divergence(options, log, apart, []);
 }
 
 /** Runs one sequence in both worlds; throws Divergence at the first answer that differs. */
@@ -146,6 +154,7 @@ export async function runSequence(
     const found = await operation.run(mount);
     log.push(`${operation.text} -> ${brief(wanted)}`);
     if (!isDeepStrictEqual(found, wanted)) throw new Divergence(options, log, found, wanted);
+    if (options.stepwise) await compareTrees(mount, oracle, options, log);
   }
   await closeSlots(mount);
   await closeSlots(oracle);
