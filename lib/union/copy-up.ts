@@ -12,7 +12,7 @@ import { asServer } from './caller.js';
 import { type CopySource, copiedFile, dropCopy } from './copy-data.js';
 import { copyMetadata, markImpure } from './copy-metadata.js';
 import { LayerDir } from './dir-fds.js';
-import { identify, indexName, namesOf } from './hard-links.js';
+import { identify, indexName, namesOf, writeExtraLinks } from './hard-links.js';
 import { DirNode, FileNode, type Inode } from './inode.js';
 import { namesIn } from './lookup.js';
 import { originOf } from './origin.js';
@@ -39,6 +39,14 @@ export function copyUp(u: Union, node: Inode, size?: 0): void {
     return;
   }
   copyFile(u, work, file, size);
+}
+
+/**
+ * Before a name of a lower file with several links goes: the count of the names that stay is kept
+ * with the file's copy in the index, as kernel overlayfs does.
+ */
+export function indexBeforeLoss(u: Union, node: Inode | null): void {
+  if (node instanceof FileNode && !node.inUpper && node.identities !== null && u.workdir?.index != null) copyUp(u, node);
 }
 
 /** The upper's directory of `node`, copied up with its parents when it is not there yet. */
@@ -185,6 +193,7 @@ function publish(
     moveTo(u, node, index, hex);
     // The index's own link counts on the host and is not a name.
     node.extraLinks = lower.nlink - 1 + node.extraLinks;
+    writeExtraLinks(u, node);
   }
   linkAliases(u, node);
 }
@@ -221,7 +230,10 @@ function linkAliases(u: Union, node: FileNode): void {
     const fd = u.dirFds.fd(upper);
     willHoldCopies(u, parent);
     keepingTimes(u, fd, () => check(u.sys.linkAt(u.dirFds.fd(node.dir), node.base, fd, name), 'copy-up link'));
-    if (node.dir === u.workdir?.index) node.extraLinks -= 1;
+    if (node.dir === u.workdir?.index) {
+      node.extraLinks -= 1;
+      writeExtraLinks(u, node);
+    }
     settleEntry(u, parent, name, upper);
   }
 }

@@ -128,12 +128,14 @@ export function publishOverWhiteout(
   }
   const exchange = isDirectory && u.features.renameExchange;
   let moved = u.sys.renameAt(stageFd, temporary, fd, name, exchange ? RENAME_EXCHANGE : 0);
+  // ENOENT: the whiteout is a `.wh.` file beside the name, which is free.
+  if (moved === -errno.ENOENT && exchange) moved = u.sys.renameAt(stageFd, temporary, fd, name, 0);
+  else if (moved === 0 && exchange) u.sys.unlinkAt(stageFd, temporary, 0);
   if (moved === -errno.ENOTDIR && isDirectory) {
     check(u.sys.unlinkAt(fd, name, 0), 'create');
     moved = u.sys.renameAt(stageFd, temporary, fd, name, 0);
   }
   check(moved, 'create');
-  if (exchange) u.sys.unlinkAt(stageFd, temporary, 0);
   // The whiteout was a `.wh.` file, made on another host.
   u.sys.unlinkAt(fd, WH + name, 0);
 }

@@ -43,7 +43,7 @@ function wantsWrite(flags: number): boolean {
 }
 
 /** open(2) of a node by a caller whom the kernel has checked. */
-export function openFile(u: Union, node: FileNode, flags: number, opener: number): Opened {
+export function openFile(u: Union, node: FileNode, flags: number, opener = 0): Opened {
   const writes = wantsWrite(flags);
   if (writes) {
     refuseStale(u, node);
@@ -67,8 +67,8 @@ function openPlace(u: Union, node: FileNode, flags: number): number {
 }
 
 /** Makes the handle of `fd`, which it takes over. */
-export function admit(u: Union, node: FileNode, fd: number, flags: number, opener: number): Opened {
-  const mode = chooseMode(u, node, fd, flags);
+export function admit(u: Union, node: FileNode, fd: number, flags: number, opener = 0): Opened {
+  const mode = chooseMode(u, node, fd, flags, opener);
   const backing = mode === 'passthrough' ? takeBacking(u, node, fd) : null;
   const handle: FileHandle = {
     fh: u.handles.mint(),
@@ -95,7 +95,7 @@ export function admit(u: Union, node: FileNode, fd: number, flags: number, opene
   return { handle, backing, keepCache };
 }
 
-function chooseMode(u: Union, node: FileNode, fd: number, flags: number): IoMode {
+function chooseMode(u: Union, node: FileNode, fd: number, flags: number, opener: number): IoMode {
   if (!u.passthrough) return 'cached';
   const mode = ioMode({
     live: node.backing !== null ? 'passthrough' : node.cachedOpens > 0 ? 'cached' : 'none',
@@ -107,7 +107,9 @@ function chooseMode(u: Union, node: FileNode, fd: number, flags: number): IoMode
     policy: u.options.passthrough,
   });
   if (mode === 'stale') throw fail('ESTALE', 'a lower file in passthrough is opened for writing');
-  return mode === 'passthrough' && wantsWrite(flags) && isPrivileged(u, fd) ? withoutPrivileges(u, node, fd) : mode;
+  // Root keeps privileges when it writes, on any filesystem.
+  const risky = mode === 'passthrough' && wantsWrite(flags) && opener !== 0 && isPrivileged(u, fd);
+  return risky ? withoutPrivileges(u, node, fd) : mode;
 }
 
 /** Setuid, setgid, or with capabilities. */

@@ -6,7 +6,7 @@ import { check } from '../sys/check.js';
 import { AT_REMOVEDIR, DT_DIR, O_PATH } from '../sys/constants.js';
 import { OwnedFd } from '../sys/fd.js';
 import { placeOf } from './attributes.js';
-import { upperOf, writableWork } from './copy-up.js';
+import { indexBeforeLoss, upperOf, writableWork } from './copy-up.js';
 import type { LayerDir } from './dir-fds.js';
 import { dropIndex, dropName, hardLinkCount, writeExtraLinks } from './hard-links.js';
 import { DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
@@ -51,6 +51,7 @@ export function unlink(u: Union, dir: DirNode, name: string): void {
   const entry = visibleEntry(u, dir, name);
   if (entry === null) throw fail('ENOENT', 'unlink');
   if (entry.kind === DT_DIR) throw fail('EISDIR', 'unlink');
+  indexBeforeLoss(u, entry.node);
   const upper = upperOf(u, dir);
   const inUpper = entry.dir.layer.writable;
   const needsWhiteout = entry.beneath || !inUpper;

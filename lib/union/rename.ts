@@ -4,7 +4,7 @@
 import { ErrnoError, errno, fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import { DT_DIR, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../sys/constants.js';
-import { copyUp, upperOf, writableWork } from './copy-up.js';
+import { copyUp, indexBeforeLoss, upperOf, writableWork } from './copy-up.js';
 import { markImpure } from './copy-metadata.js';
 import type { LayerDir } from './dir-fds.js';
 import { refuseBadName } from './create.js';
@@ -87,6 +87,7 @@ export function rename(u: Union, oldDir: DirNode, oldName: string, newDir: DirNo
   const plan = planRename(u, from, to, flags);
   bringUp(u, from);
   if (plan.exchange) bringUp(u, to);
+  else indexBeforeLoss(u, to.entry?.node ?? null);
   const oldUpper = upperOf(u, oldDir);
   const newUpper = upperOf(u, newDir);
   for (const dir of plan.opaque) setOpaque(u, u.dirFds.fd(dir.upper as LayerDir), '');
