@@ -75,6 +75,16 @@ export const data: Family = {
     await ok(a.put('run', 'y', O.WRONLY | O.TRUNC));
     await kept('O_TRUNC');
   },
+  "root keeps setuid of another one's file when it appends beside a reader, by a second name": {
+    tree: { theirs: file('x', { uid: 2, mode: 0o4711 }) },
+    run: async ({ a }) => {
+      await ok(a.link('theirs', 'second'));
+      await ok(a.open('theirs', O.RDONLY));
+      await ok(a.unlink('theirs'));
+      await ok(a.put('second', 'more', O.WRONLY | O.APPEND));
+      await is((await ok(a.stat('second'))).mode, 0o104711);
+    },
+  },
   'a file with holes reads as zeros between': {
     tree: holed,
     run: async ({ a }) => {

@@ -199,6 +199,22 @@ export const rename: Family = {
       await is(a.cat('empty/sub/deep'), 'deep\n');
     },
   },
+  'EXCHANGE of a file and a directory with everything in it': {
+    needs: ['dir-rename'],
+    run: async ({ a, forget }) => {
+      await ok(a.put('new', 'new'));
+      await ok(a.rename('dir', 'new', RENAME.EXCHANGE));
+      await is(a.list('new'), ['inner', 'sub']);
+      await forget();
+      await is(a.list('new'), ['inner', 'sub']);
+      await is(a.cat('new/sub/deep'), 'deep\n');
+      await is(a.cat('dir'), 'new');
+      await ok(a.rename('new', 'file', RENAME.EXCHANGE));
+      await forget();
+      await is(a.cat('file/inner'), 'inner\n');
+      await is(a.cat('new'), 'hello world\n');
+    },
+  },
   'an open file follows its name': async ({ a }) => {
     const fd = await ok(a.open('file', O.RDWR));
     await ok(a.rename('file', 'moved'));
