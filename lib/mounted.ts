@@ -6,15 +6,15 @@ import { basename } from 'node:path';
 import { assertionFailures } from './assert.js';
 import { errno } from './errno.js';
 import { log } from './log.js';
-import { MAX_WRITE, Session } from './session/session.js';
 import { mountFuse, unmountFuse } from './session/mount.js';
 import { Notifier } from './session/notifier.js';
+import { MAX_WRITE, Session } from './session/session.js';
 import { addon, type NativeChannel } from './sys/binding.js';
 import { liveFds } from './sys/fd.js';
 import { jobs, syscalls } from './sys/syscalls.js';
+import { assembleUnion, dissolveUnion } from './union/assemble.js';
 import { MountError } from './union/layers.js';
 import type { MountOptions } from './union/options.js';
-import { assembleUnion, dissolveUnion } from './union/assemble.js';
 import type { DataPlane, Union } from './union/union.js';
 
 /** Counts of what lives in a mount; all but `nodes` are zero when it ends without a leak. */
@@ -147,7 +147,7 @@ function converse(
 
 /** One JSON line of counts to the file that STRATAFS_STATS names, if it names one. */
 export function report(stats: MountStats): void {
-  const file = process.env['STRATAFS_STATS'];
+  const file = process.env.STRATAFS_STATS;
   if (file === undefined) return;
   try {
     appendFileSync(file, `${JSON.stringify(stats)}\n`);

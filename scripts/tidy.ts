@@ -32,6 +32,8 @@ const floors: Readonly<Record<string, number>> = {
   session: 5,
   image: 6,
   mounted: 6,
+  // The other assembly, a variation on mounted.
+  'fuse-native': 6.5,
   cli: 7,
   index: 7,
 };

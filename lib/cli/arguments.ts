@@ -84,7 +84,10 @@ function resolveLayers(options: MountOptions): void {
 
 /** A mountpoint inside what the mount writes to would show the mount within itself. */
 function refuseInside(options: MountOptions, mountpoint: string): void {
-  for (const [option, path] of [['upperdir', options.upper], ['workdir', options.workdir]] as const) {
+  for (const [option, path] of [
+    ['upperdir', options.upper],
+    ['workdir', options.workdir],
+  ] as const) {
     if (path !== null && mountpoint.startsWith(`${path}/`)) {
       throw new MountError(`mountpoint ${shown(mountpoint)} lies inside ${option} ${shown(path)}`);
     }

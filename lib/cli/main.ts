@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MountError } from '../union/layers.js';
 import { ErrnoError } from '../errno.js';
+import { MountError } from '../union/layers.js';
 import { mountCommand, serveCommand } from './mount.js';
 import { umountCommand } from './umount.js';
 import { usage } from './usage.js';

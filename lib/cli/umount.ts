@@ -1,10 +1,10 @@
 // `stratafs umount MOUNTPOINT`: umount2 where it is allowed, fusermount3 where it is not.
 
 import { spawnSync } from 'node:child_process';
+import { errno } from '../errno.js';
 import { UMOUNT_NOFOLLOW } from '../sys/constants.js';
 import { bytesOf, shown } from '../sys/name.js';
 import { syscalls } from '../sys/syscalls.js';
-import { errno } from '../errno.js';
 import { explain, MountError } from '../union/layers.js';
 
 export function umountCommand(argv: readonly string[]): number {

@@ -19,6 +19,6 @@ upperdir and workdir the mount is read-only.
      timeout=SECONDS    how long the kernel may trust names and attributes
      passthrough=auto|all|upper|off
      redirect_dir=on|off, index=on|off, volatile, fsync=0|1, noacl, static_nlink
-     fsname=NAME, allow_other, allow_root, default_permissions, debug
+     fsname=NAME, allow_other, default_permissions, debug
      [no]dev [no]suid [no]exec [no]atime [no]diratime relatime sync dirsync
 `;

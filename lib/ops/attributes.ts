@@ -1,12 +1,11 @@
 // GETATTR, STATX, SETATTR and extended attributes.
 
 import { fail } from '../errno.js';
-import { S_IFMT } from '../sys/constants.js';
-import { UTIME_NOW } from '../sys/constants.js';
+import { S_IFMT, UTIME_NOW } from '../sys/constants.js';
 import { getAttributes } from '../union/attributes.js';
 import { type AttributeChanges, setAttributes, type TimeChange } from '../union/set-attributes.js';
 import { getXattr, listXattr, removeXattr, setXattr } from '../union/xattrs.js';
-import { type Opcode, SetattrValid, SETXATTR_ACL_KILL_SGID } from '../wire/abi.js';
+import { type Opcode, SETXATTR_ACL_KILL_SGID, SetattrValid } from '../wire/abi.js';
 import type { RequestOf } from '../wire/requests.js';
 import type { Context } from './context.js';
 

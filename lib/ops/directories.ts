@@ -1,8 +1,8 @@
 // READDIR, READDIRPLUS and FSYNCDIR. Directories need no handle: a cookie says all.
 
 import { fail } from '../errno.js';
-import { DT_DIR, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
 import { check } from '../sys/check.js';
+import { DT_DIR, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
 import type { DirNode } from '../union/inode.js';
 import { nodeOf } from '../union/lookup.js';
 import { COOKIE_DOT, COOKIE_DOTDOT, listNames, numberOf } from '../union/readdir.js';

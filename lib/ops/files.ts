@@ -92,4 +92,3 @@ export function onCopyFileRange(
   const work = c.u.jobs.copyRange(from.fd, offIn, to.fd, offOut, bounded);
   return work.then((count) => () => answer(count));
 }
-

@@ -23,7 +23,10 @@ function withFd<T>(c: Context, node: Inode, use: (fd: number) => T): T {
   const place = placeOf(c.u, node);
   const flags = O_RDONLY | O_NONBLOCK;
   const { sys } = c.u;
-  const fd = check(place.name === '' ? sys.reopen(place.fd, flags) : sys.openAt(place.fd, place.name, flags, 0), 'ioctl');
+  const fd = check(
+    place.name === '' ? sys.reopen(place.fd, flags) : sys.openAt(place.fd, place.name, flags, 0),
+    'ioctl',
+  );
   try {
     return use(fd);
   } finally {
@@ -42,7 +45,10 @@ export function onIoctl(c: Context, r: RequestOf<typeof Opcode.IOCTL>): void {
   const { cmd, data, outSize } = r.body;
   const { sys } = c.u;
   if (GET_FLAGS.includes(cmd)) {
-    const flags = check(withFd(c, node, (fd) => sys.getFlags(fd)), 'FS_IOC_GETFLAGS');
+    const flags = check(
+      withFd(c, node, (fd) => sys.getFlags(fd)),
+      'FS_IOC_GETFLAGS',
+    );
     c.reply.ioctl(0, words(flags).subarray(0, outSize));
   } else if (cmd === GET_FSX) {
     const raw = withFd(c, node, (fd) => sys.getFsx(fd));
@@ -51,12 +57,18 @@ export function onIoctl(c: Context, r: RequestOf<typeof Opcode.IOCTL>): void {
   } else if (SET_FLAGS.includes(cmd)) {
     copyUp(c.u, node);
     const flags = new DataView(data.buffer, data.byteOffset, data.byteLength).getUint32(0, true);
-    check(withFd(c, node, (fd) => sys.setFlags(fd, flags)), 'FS_IOC_SETFLAGS');
+    check(
+      withFd(c, node, (fd) => sys.setFlags(fd, flags)),
+      'FS_IOC_SETFLAGS',
+    );
     c.reply.ioctl(0);
   } else if (cmd === SET_FSX) {
     copyUp(c.u, node);
     const raw = data.slice();
-    check(withFd(c, node, (fd) => sys.setFsx(fd, raw)), 'FS_IOC_FSSETXATTR');
+    check(
+      withFd(c, node, (fd) => sys.setFsx(fd, raw)),
+      'FS_IOC_FSSETXATTR',
+    );
     c.reply.ioctl(0);
   } else throw fail('ENOTTY', `ioctl 0x${cmd.toString(16)}`);
 }

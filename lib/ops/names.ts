@@ -1,19 +1,18 @@
 // LOOKUP and the operations that make, take and move names.
 
-import { ErrnoError } from '../errno.js';
+import { ErrnoError, fail } from '../errno.js';
 import { check } from '../sys/check.js';
+import { NAME_MAX } from '../sys/name.js';
+import { placeOf } from '../union/attributes.js';
 import { createFile, createUnnamed, link, mkdir, mknod, refuseBadName, symlink } from '../union/create.js';
 import { DirNode } from '../union/inode.js';
 import { lookup } from '../union/lookup.js';
 import { admit, type Opened } from '../union/open.js';
-import { placeOf } from '../union/attributes.js';
 import { rmdir, unlink } from '../union/remove.js';
 import { rename } from '../union/rename.js';
-import { NAME_MAX } from '../sys/name.js';
-import { fail } from '../errno.js';
-import { Opcode, OpenFlag } from '../wire/abi.js';
+import { type Opcode, OpenFlag } from '../wire/abi.js';
 import type { RequestOf } from '../wire/requests.js';
-import { callerOf, type Context } from './context.js';
+import { type Context, callerOf } from './context.js';
 
 type Of<K extends keyof typeof Opcode> = RequestOf<(typeof Opcode)[K]>;
 

@@ -3,7 +3,7 @@
 import { Opcode, type OpcodeValue } from '../wire/abi.js';
 import type { RequestOf } from '../wire/requests.js';
 import { onGetattr, onGetxattr, onListxattr, onRemovexattr, onSetattr, onSetxattr, onStatx } from './attributes.js';
-import type { Answer, Context } from './context.js';
+import type { Context } from './context.js';
 import { onFsyncdir, onOpendir, onReaddir, onReaddirplus, onReleasedir } from './directories.js';
 import {
   onCopyFileRange,
@@ -32,8 +32,8 @@ import {
   onUnlink,
 } from './names.js';
 
-/** Fills the reply and returns, or returns work whose result fills it later. Failures are thrown. */
-export type Operation<K extends OpcodeValue> = (c: Context, request: RequestOf<K>) => undefined | void | Promise<Answer>;
+/** Fills the reply and returns, or returns a Promise<Answer> that fills it later. Failures are thrown. */
+export type Operation<K extends OpcodeValue> = (c: Context, request: RequestOf<K>) => unknown;
 
 type Table = { readonly [K in OpcodeValue]?: Operation<K> };
 

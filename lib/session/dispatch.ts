@@ -60,8 +60,8 @@ export class Dispatcher {
     this.#c.reply.begin(request.uniqueLow, request.uniqueHigh);
     try {
       const later = operation(this.#c, request as never);
-      if (later === undefined) this.#finish(request, 0);
-      else this.#await(request, later);
+      if (later instanceof Promise) this.#await(request, later as Promise<Answer>);
+      else this.#finish(request, 0);
     } catch (error) {
       if (error instanceof Pending) this.#park(request, error);
       else this.#threw(request, error);

@@ -2,6 +2,7 @@
 // fusermount3 where it is not.
 
 import { errno } from '../errno.js';
+import type { Syscalls } from '../sys/calls.js';
 import {
   MNT_DETACH,
   MS_NOATIME,
@@ -15,7 +16,6 @@ import {
   UMOUNT_NOFOLLOW,
 } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
-import type { Syscalls } from '../sys/calls.js';
 import { explain, MountError } from '../union/layers.js';
 
 export interface MountRequest {
@@ -84,11 +84,11 @@ function mountDirectly(sys: Syscalls, fd: number, request: MountRequest): number
 }
 
 function mountThroughHelper(sys: Syscalls, request: MountRequest, direct: number): number {
-  const escape = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll(',', '\\,');
+  const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll(',', '\\,');
   const words = request.flags.filter((word) => word !== 'dev' && word !== 'suid');
   const options = [
     'default_permissions',
-    `fsname=${escape(request.source)}`,
+    `fsname=${escaped(request.source)}`,
     `subtype=${request.subtype}`,
     request.readOnly ? 'ro' : 'rw',
     ...(request.allowOther ? ['allow_other'] : []),
@@ -105,4 +105,3 @@ export function unmountFuse(sys: Syscalls, mountpoint: string): void {
   const first = sys.umount(mountpoint, UMOUNT_NOFOLLOW);
   if (first === -errno.EBUSY) sys.umount(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
 }
-

@@ -10,8 +10,8 @@ import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
 import { DirFds, LayerDir } from './dir-fds.js';
 import { type Features, probeFeatures, readOnlyFeatures } from './features.js';
-import { InodeNumbers } from './inode-numbers.js';
 import { DirNode, type FileHandle, type Inode } from './inode.js';
+import { InodeNumbers } from './inode-numbers.js';
 import { closeLayers, type Layer, MountError, openLayers, openWritable } from './layers.js';
 import { forgetNode } from './lookup.js';
 import { OPAQUE_FILE } from './marks.js';
@@ -75,7 +75,17 @@ export async function assembleUnion(
     if (workdir !== null && options.index && features.handles && features.dialect !== null) {
       workdir.useIndex(options.workdir as string);
     }
-    return weave(sys, jobs, options, plane, staleness, layers, workdir, features, await InodeNumbers.create(sys, layers));
+    return weave(
+      sys,
+      jobs,
+      options,
+      plane,
+      staleness,
+      layers,
+      workdir,
+      features,
+      await InodeNumbers.create(sys, layers),
+    );
   } catch (error) {
     closeLayers(sys, layers);
     throw error;

@@ -4,8 +4,8 @@
 import { assert } from '../assert.js';
 import { check } from '../sys/check.js';
 import type { Stat } from '../sys/stat.js';
-import { DirNode, FileNode, type Inode } from './inode.js';
 import { hardLinkCount } from './hard-links.js';
+import { DirNode, FileNode, type Inode } from './inode.js';
 import type { Union } from './union.js';
 
 /** A descriptor and the name below it ('' is the descriptor itself) of what a node is in its layer. */

@@ -3,7 +3,7 @@
 
 import { ErrnoError, errno } from '../errno.js';
 import { check } from '../sys/check.js';
-import { O_EXCL, O_CREAT, O_RDONLY, O_RDWR, O_TMPFILE } from '../sys/constants.js';
+import { O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TMPFILE } from '../sys/constants.js';
 import { OwnedFd } from '../sys/fd.js';
 import type { Stat } from '../sys/stat.js';
 import type { Copying, FileNode } from './inode.js';

@@ -4,8 +4,8 @@
 import { ErrnoError, errno, fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import { O_PATH, S_IFLNK, S_IFMT, S_IFREG, UTIME_OMIT } from '../sys/constants.js';
-import { shown } from '../sys/name.js';
 import { OwnedFd } from '../sys/fd.js';
+import { shown } from '../sys/name.js';
 import { Stat, W } from '../sys/stat.js';
 import { placeOf } from './attributes.js';
 import { asServer } from './caller.js';
@@ -46,7 +46,8 @@ export function copyUp(u: Union, node: Inode, size?: 0): void {
  * with the file's copy in the index, as kernel overlayfs does.
  */
 export function indexBeforeLoss(u: Union, node: Inode | null): void {
-  if (node instanceof FileNode && !node.inUpper && node.identities !== null && u.workdir?.index != null) copyUp(u, node);
+  if (node instanceof FileNode && !node.inUpper && node.identities !== null && u.workdir?.index != null)
+    copyUp(u, node);
 }
 
 /** The upper's directory of `node`, copied up with its parents when it is not there yet. */
@@ -252,4 +253,3 @@ function swapHandles(u: Union, node: FileNode): void {
     u.plane.swap(handle.fh, fd);
   }
 }
-

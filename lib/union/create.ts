@@ -18,20 +18,20 @@ import {
   S_IFREG,
   S_ISGID,
 } from '../sys/constants.js';
-import { isComponent, NAME_MAX } from '../sys/name.js';
 import { OwnedFd } from '../sys/fd.js';
-import { Stat } from '../sys/stat.js';
+import { isComponent, NAME_MAX } from '../sys/name.js';
+import type { Stat } from '../sys/stat.js';
 import { asCaller, asServer } from './caller.js';
-import { copyUp, upperOf, writableWork } from './copy-up.js';
 import { markImpure } from './copy-metadata.js';
+import { copyUp, upperOf, writableWork } from './copy-up.js';
 import type { LayerDir } from './dir-fds.js';
 import { addName, identify, writeExtraLinks } from './hard-links.js';
 import { type DirNode, Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { WH } from './layer-walk.js';
 import { attach, namesIn, nodeOf } from './lookup.js';
 import { noteName } from './readdir.js';
-import { setOpaque, WH_NAME_MAX } from './whiteout.js';
 import type { Caller, Union } from './union.js';
+import { setOpaque, WH_NAME_MAX } from './whiteout.js';
 import type { Workdir } from './workdir.js';
 
 /** What is to be made; `make` acts in the directory `fd` under `name`. */
@@ -60,7 +60,14 @@ export function vacant(u: Union, dir: DirNode, name: string): { upper: LayerDir;
 }
 
 /** Adds `name`, which the upper now has, to the directory's index. */
-export function enter(u: Union, dir: DirNode, name: string, kind: number, upper: LayerDir, overWhiteout: boolean): Entry {
+export function enter(
+  u: Union,
+  dir: DirNode,
+  name: string,
+  kind: number,
+  upper: LayerDir,
+  overWhiteout: boolean,
+): Entry {
   const index = namesIn(u, dir);
   const entry = new Entry(kind, upper, 0, 0);
   entry.beneath = overWhiteout;
@@ -76,7 +83,11 @@ export function createObject(u: Union, dir: DirNode, name: string, recipe: Recip
   const { upper, whiteout } = vacant(u, dir, name);
   const fd = u.dirFds.fd(upper);
   if (whiteout) createOverWhiteout(u, writableWork(u), fd, name, recipe, caller);
-  else check(asCaller(u, caller, () => recipe.make(fd, name)), 'create');
+  else
+    check(
+      asCaller(u, caller, () => recipe.make(fd, name)),
+      'create',
+    );
   return entered(u, dir, name, recipe.format, upper, whiteout, out);
 }
 
@@ -101,7 +112,10 @@ function createOverWhiteout(u: Union, work: Workdir, fd: number, name: string, r
   const stage = openStage(u, work, fd);
   const temporary = work.temporary();
   try {
-    check(asCaller(u, caller, () => recipe.make(stage.fd, temporary)), 'create');
+    check(
+      asCaller(u, caller, () => recipe.make(stage.fd, temporary)),
+      'create',
+    );
     if (recipe.format === S_IFDIR) setOpaque(u, stage.fd, temporary);
     publishOverWhiteout(u, stage.fd, temporary, fd, name, recipe.format === S_IFDIR);
   } catch (error) {
@@ -168,7 +182,15 @@ export function mkdir(u: Union, dir: DirNode, name: string, mode: number, caller
   return createObject(u, dir, name, { format: S_IFDIR, make }, caller, out);
 }
 
-export function mknod(u: Union, dir: DirNode, name: string, mode: number, rdev: number, caller: Caller, out: Stat): Inode {
+export function mknod(
+  u: Union,
+  dir: DirNode,
+  name: string,
+  mode: number,
+  rdev: number,
+  caller: Caller,
+  out: Stat,
+): Inode {
   const format = mode & S_IFMT || S_IFREG;
   if (format === 0o020000 && rdev === 0) throw fail('EPERM', 'char 0:0 is a whiteout');
   const make = (fd: number, at: string): number => u.sys.mknodAt(fd, at, mode, rdev);
@@ -271,4 +293,3 @@ function linkOverWhiteout(u: Union, work: Workdir, from: { fd: number; name: str
     throw error;
   }
 }
-

@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { errno } from '../errno.js';
 import { log } from '../log.js';
-import { O_RDWR, O_TMPFILE, RENAME_EXCHANGE, RENAME_WHITEOUT, S_IFCHR } from '../sys/constants.js';
 import type { Syscalls } from '../sys/calls.js';
+import { O_RDWR, O_TMPFILE, RENAME_EXCHANGE, RENAME_WHITEOUT, S_IFCHR } from '../sys/constants.js';
 import { type Dialect, privateName } from './private-xattrs.js';
 
 /**

@@ -3,8 +3,8 @@
 
 import { Buffer } from 'node:buffer';
 import xxhash from 'xxhash-wasm';
-import type { Stat } from '../sys/stat.js';
 import type { Syscalls } from '../sys/calls.js';
+import type { Stat } from '../sys/stat.js';
 import type { Layer } from './layers.js';
 
 type Hasher = Awaited<ReturnType<typeof xxhash>>;

@@ -1,8 +1,8 @@
 // The one loop over layers: a directory's names, read once, top to bottom, into its index.
 
+import type { DirScan } from '../sys/calls.js';
 import { check, checkData } from '../sys/check.js';
 import { DT_CHR, DT_DIR, DT_REG, DT_UNKNOWN } from '../sys/constants.js';
-import type { DirScan } from '../sys/calls.js';
 import type { LayerDir } from './dir-fds.js';
 import { DirIndex, type DirNode, Entry, WHITEOUT } from './inode.js';
 import { type DirMarks, OPAQUE_FILE, readXattrMarks } from './marks.js';

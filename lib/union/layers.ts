@@ -2,10 +2,10 @@
 // and refusing stacks that overlap. Roots stay open until the mount ends.
 
 import { errnoName, fail } from '../errno.js';
+import type { Syscalls } from '../sys/calls.js';
 import { O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
-import type { Syscalls } from '../sys/calls.js';
 
 /** One directory of the stack. */
 export interface Layer {

@@ -187,4 +187,3 @@ function refuseMetacopy(u: Union, dir: LayerDir, name: string, stat: Stat): void
   log.once('error', `metacopy ${dir}/${name}`, `${dir}/${shown(name)}: metadata-only copy; its data is not followed`);
   throw fail('EIO', 'metacopy');
 }
-

@@ -49,7 +49,12 @@ export function readXattrMarks(sys: Syscalls, dirFds: DirFds, dir: LayerDir): Di
 }
 
 /** All marks, the opaque file included. */
-export function readMarks(sys: Syscalls, dirFds: DirFds, dir: LayerDir, scratch: Parameters<Syscalls['statAt']>[2]): DirMarks {
+export function readMarks(
+  sys: Syscalls,
+  dirFds: DirFds,
+  dir: LayerDir,
+  scratch: Parameters<Syscalls['statAt']>[2],
+): DirMarks {
   const marks = readXattrMarks(sys, dirFds, dir);
   if (marks.opaque || sys.statAt(dirFds.fd(dir), OPAQUE_FILE, scratch) < 0) return marks;
   return { ...marks, opaque: true };

@@ -19,10 +19,10 @@ import {
   S_ISUID,
 } from '../sys/constants.js';
 import { placeOf } from './attributes.js';
-import { killPrivileges } from './privileges.js';
 import { copyUp } from './copy-up.js';
 import { namesOf } from './hard-links.js';
 import type { Backing, FileHandle, FileNode } from './inode.js';
+import { killPrivileges } from './privileges.js';
 import { keepReachable } from './remove.js';
 import type { Union } from './union.js';
 

@@ -16,7 +16,6 @@ export interface MountOptions {
   /** fsync does nothing: contents may be lost in a power failure. */
   volatile: boolean;
   allowOther: boolean | null;
-  allowRoot: boolean;
   debug: boolean;
   fsname: string | null;
   noacl: boolean;
@@ -37,7 +36,6 @@ export function defaultOptions(): MountOptions {
     index: true,
     volatile: false,
     allowOther: null,
-    allowRoot: false,
     debug: false,
     fsname: null,
     noacl: false,
@@ -101,39 +99,49 @@ function lowerList(value: string): string[] {
   return lowers;
 }
 
-type Setter = (options: MountOptions, value: string) => void;
+type Change = Partial<MountOptions>;
 
 /** Options that take a value. */
-const valued: Record<string, Setter> = {
-  lowerdir: (o, v) => void (o.lowers = lowerList(v)),
-  upperdir: (o, v) => void (o.upper = path('upperdir', v)),
-  workdir: (o, v) => void (o.workdir = path('workdir', v)),
-  timeout: (o, v) => void (o.timeout = seconds('timeout', v)),
-  passthrough: (o, v) =>
-    void (o.passthrough = oneOf('passthrough', v, ['auto', 'all', 'upper', 'off'] as const)),
-  redirect_dir: (o, v) => void (o.redirectDir = onOff('redirect_dir', v)),
-  index: (o, v) => void (o.index = onOff('index', v)),
-  fsync: (o, v) => void (o.volatile = !onOff('fsync', v)),
-  fsname: (o, v) => void (o.fsname = path('fsname', v)),
+const valued: Record<string, (value: string) => Change> = {
+  lowerdir: (value) => ({ lowers: lowerList(value) }),
+  upperdir: (value) => ({ upper: path('upperdir', value) }),
+  workdir: (value) => ({ workdir: path('workdir', value) }),
+  timeout: (value) => ({ timeout: seconds('timeout', value) }),
+  passthrough: (value) => ({ passthrough: oneOf('passthrough', value, ['auto', 'all', 'upper', 'off'] as const) }),
+  redirect_dir: (value) => ({ redirectDir: onOff('redirect_dir', value) }),
+  index: (value) => ({ index: onOff('index', value) }),
+  fsync: (value) => ({ volatile: !onOff('fsync', value) }),
+  fsname: (value) => ({ fsname: path('fsname', value) }),
 };
 
 /** Words without a value. */
-const words: Record<string, (options: MountOptions) => void> = {
-  ro: (o) => void (o.readOnly = true),
-  rw: (o) => void (o.readOnly = false),
-  volatile: (o) => void (o.volatile = true),
-  allow_other: (o) => void (o.allowOther = true),
-  allow_root: (o) => void (o.allowRoot = true),
-  default_permissions: () => {},
-  debug: (o) => void (o.debug = true),
-  noacl: (o) => void (o.noacl = true),
-  static_nlink: (o) => void (o.staticNlink = true),
+const words: Record<string, Change> = {
+  ro: { readOnly: true },
+  rw: { readOnly: false },
+  volatile: { volatile: true },
+  allow_other: { allowOther: true },
+  default_permissions: {},
+  debug: { debug: true },
+  noacl: { noacl: true },
+  static_nlink: { staticNlink: true },
 };
 
 /** mount(2) flags that are passed on. */
 export const flagWords = [
-  'dev', 'nodev', 'suid', 'nosuid', 'exec', 'noexec', 'atime', 'noatime', 'diratime', 'nodiratime', 'relatime',
-  'sync', 'async', 'dirsync',
+  'dev',
+  'nodev',
+  'suid',
+  'nosuid',
+  'exec',
+  'noexec',
+  'atime',
+  'noatime',
+  'diratime',
+  'nodiratime',
+  'relatime',
+  'sync',
+  'async',
+  'dirsync',
 ] as const;
 
 /** Adds one `-o` list to `options`. A word that is not known goes to `unknown`, which may throw. */
@@ -142,11 +150,11 @@ export function applyList(options: MountOptions, list: string, unknown: (word: s
     if (word === '') continue;
     const equals = word.indexOf('=');
     const key = equals < 0 ? word : word.slice(0, equals);
-    const valueSetter = valued[key];
-    const wordSetter = words[key];
-    if (valueSetter !== undefined && equals >= 0) valueSetter(options, word.slice(equals + 1));
-    else if (valueSetter !== undefined) throw new MountError(`option ${key} needs a value`);
-    else if (wordSetter !== undefined && equals < 0) wordSetter(options);
+    const parse = Object.hasOwn(valued, key) ? valued[key] : undefined;
+    const change = Object.hasOwn(words, word) ? words[word] : undefined;
+    if (parse !== undefined && equals < 0) throw new MountError(`option ${key} needs a value`);
+    if (parse !== undefined) Object.assign(options, parse(word.slice(equals + 1)));
+    else if (change !== undefined) Object.assign(options, change);
     else if ((flagWords as readonly string[]).includes(word)) options.flags.push(word);
     else unknown(word);
   }

@@ -2,9 +2,9 @@
 // kept in the `origin` xattr, and as hex the name of its entry in the index. No policy.
 
 import { Buffer } from 'node:buffer';
+import type { HostHandle, Syscalls } from '../sys/calls.js';
 import { O_PATH } from '../sys/constants.js';
 import type { Stat } from '../sys/stat.js';
-import type { HostHandle, Syscalls } from '../sys/calls.js';
 import type { Layer } from './layers.js';
 import { dialects } from './private-xattrs.js';
 import type { Union } from './union.js';

@@ -3,7 +3,7 @@
 
 const prefixes = ['trusted.overlay.', 'user.overlay.'] as const;
 const foreign = 'user.fuseoverlayfs.';
-const escape = 'overlay.';
+const nested = 'overlay.';
 
 export type Dialect = 'trusted' | 'user';
 
@@ -23,7 +23,7 @@ export function visibleName(stored: string): string | undefined {
   for (const prefix of prefixes) {
     if (!stored.startsWith(prefix)) continue;
     const rest = stored.slice(prefix.length);
-    return rest.startsWith(escape) ? prefix + rest.slice(escape.length) : undefined;
+    return rest.startsWith(nested) ? prefix + rest.slice(nested.length) : undefined;
   }
   return stored;
 }
@@ -32,5 +32,5 @@ export function visibleName(stored: string): string | undefined {
 export function storedName(visible: string): string | undefined {
   if (visible.startsWith(foreign)) return undefined;
   const prefix = prefixes.find((known) => visible.startsWith(known));
-  return prefix === undefined ? visible : prefix + escape + visible.slice(prefix.length);
+  return prefix === undefined ? visible : prefix + nested + visible.slice(prefix.length);
 }

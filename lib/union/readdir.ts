@@ -22,7 +22,9 @@ function build(u: Union, index: DirIndex): Listing {
   const names = [...index.entries.keys()];
   const hashed = Float64Array.from(names, (name) => u.numbers.cookie(name, FIRST));
   const order = Uint32Array.from(names, (_, position) => position);
-  order.sort((a, b) => (hashed[a] as number) - (hashed[b] as number) || ((names[a] as string) < (names[b] as string) ? -1 : 1));
+  order.sort(
+    (a, b) => (hashed[a] as number) - (hashed[b] as number) || ((names[a] as string) < (names[b] as string) ? -1 : 1),
+  );
   const cookies = new Float64Array(names.length);
   const sorted = Array.from(order, (from, to) => {
     // Two names of one hash: the second takes the next free number, in an order that is always the same.

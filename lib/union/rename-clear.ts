@@ -3,6 +3,7 @@
 
 import { check } from '../sys/check.js';
 import { RENAME_EXCHANGE } from '../sys/constants.js';
+import { Stat } from '../sys/stat.js';
 import { placeOf } from './attributes.js';
 import { asServer } from './caller.js';
 import { copyMetadata } from './copy-metadata.js';
@@ -11,7 +12,6 @@ import type { LayerDir } from './dir-fds.js';
 import type { DirNode } from './inode.js';
 import { namesIn } from './lookup.js';
 import { keepReachable } from './remove.js';
-import { Stat } from '../sys/stat.js';
 import type { Union } from './union.js';
 import { setOpaque } from './whiteout.js';
 

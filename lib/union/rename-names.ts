@@ -1,10 +1,10 @@
 // The bookkeeping of a rename that has happened: entries, nodes and layer directories follow. No I/O.
 
 import type { LayerDir } from './dir-fds.js';
-import { DirNode, Entry, FileNode, type Inode } from './inode.js';
 import { dropName } from './hard-links.js';
-import { afterName, bury, leave } from './remove.js';
+import { DirNode, Entry, FileNode, type Inode } from './inode.js';
 import { noteName } from './readdir.js';
+import { afterName, bury, leave } from './remove.js';
 import type { Union } from './union.js';
 
 /** One of the two names of a rename, and what it shows. */
@@ -52,7 +52,10 @@ export function settleExchange(from: RenameEnd, to: RenameEnd, oldUpper: LayerDi
   [a.inoHigh, b.inoHigh] = [b.inoHigh, a.inoHigh];
   a.node = second;
   b.node = first;
-  for (const [entry, upper] of [[a, oldUpper], [b, newUpper]] as const) {
+  for (const [entry, upper] of [
+    [a, oldUpper],
+    [b, newUpper],
+  ] as const) {
     entry.dir = upper;
     entry.deeper = null;
     entry.beneath = true;

@@ -4,20 +4,20 @@
 import { ErrnoError, errno, fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import { DT_DIR, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../sys/constants.js';
-import { copyUp, indexBeforeLoss, upperOf, writableWork } from './copy-up.js';
 import { markImpure } from './copy-metadata.js';
-import type { LayerDir } from './dir-fds.js';
+import { copyUp, indexBeforeLoss, upperOf, writableWork } from './copy-up.js';
 import { refuseBadName } from './create.js';
+import type { LayerDir } from './dir-fds.js';
 import { DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { WH } from './layer-walk.js';
 import { namesIn } from './lookup.js';
-import { beforeNameGoes, isEmpty } from './remove.js';
 import { writeRedirect } from './redirect.js';
+import { beforeNameGoes, isEmpty } from './remove.js';
+import { clearReplaced } from './rename-clear.js';
 import { type RenameEnd, settleExchange, settleMove } from './rename-names.js';
 import { settleStack } from './stack.js';
 import type { Union } from './union.js';
 import { addWhiteout, setOpaque } from './whiteout.js';
-import { clearReplaced } from './rename-clear.js';
 
 /** All that a rename will do, decided before anything is touched. */
 export interface RenamePlan {
@@ -79,7 +79,14 @@ function endOf(u: Union, dir: DirNode, name: string): RenameEnd {
 }
 
 /** renameat2 on the merged tree. */
-export function rename(u: Union, oldDir: DirNode, oldName: string, newDir: DirNode, newName: string, flags: number): void {
+export function rename(
+  u: Union,
+  oldDir: DirNode,
+  oldName: string,
+  newDir: DirNode,
+  newName: string,
+  flags: number,
+): void {
   writableWork(u);
   refuseBadName(u, newName);
   const from = endOf(u, oldDir, oldName);
@@ -150,4 +157,3 @@ function swapWithWhiteout(u: Union, plan: RenamePlan, old: At, move: (flags: num
   if (swapped < 0) throw new ErrnoError(-swapped, 'rename');
   if (!plan.whiteoutOld) u.sys.unlinkAt(u.dirFds.fd(old.dir), old.name, 0);
 }
-

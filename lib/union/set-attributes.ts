@@ -70,8 +70,7 @@ function truncate(u: Union, place: Place, size: number, open: number | undefined
     return;
   }
   const O_WRONLY = 1;
-  const fd =
-    place.name === '' ? u.sys.reopen(place.fd, O_WRONLY) : u.sys.openAt(place.fd, place.name, O_WRONLY, 0);
+  const fd = place.name === '' ? u.sys.reopen(place.fd, O_WRONLY) : u.sys.openAt(place.fd, place.name, O_WRONLY, 0);
   check(fd, 'truncate');
   const result = u.sys.ftruncate(fd, size);
   u.sys.close(fd);

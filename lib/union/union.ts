@@ -3,8 +3,8 @@
 
 import type { HandleTable } from '../nodes/handle-table.js';
 import type { NodeTable } from '../nodes/node-table.js';
-import type { Stat } from '../sys/stat.js';
 import type { Jobs, Syscalls } from '../sys/calls.js';
+import type { Stat } from '../sys/stat.js';
 import type { DirFds } from './dir-fds.js';
 import type { Features } from './features.js';
 import type { DirNode, FileHandle, FileNode, Inode } from './inode.js';

@@ -3,9 +3,9 @@
 
 import { ErrnoError, errno } from '../errno.js';
 import { log } from '../log.js';
+import type { Syscalls } from '../sys/calls.js';
 import { check } from '../sys/check.js';
 import { AT_REMOVEDIR, DT_DIR, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
-import type { Syscalls } from '../sys/calls.js';
 import { LayerDir } from './dir-fds.js';
 
 /** How deep leftovers may nest; deeper ones stay, with a warning. */

@@ -42,7 +42,14 @@ export function listXattr(u: Union, node: Inode, privileged = true): Uint8Array 
 }
 
 /** `killSetgid`: the caller set an ACL and is not in the file's group. */
-export function setXattr(u: Union, node: Inode, key: string, value: Uint8Array, flags: number, killSetgid: boolean): void {
+export function setXattr(
+  u: Union,
+  node: Inode,
+  key: string,
+  value: Uint8Array,
+  flags: number,
+  killSetgid: boolean,
+): void {
   const name = stored(u, key);
   copyUp(u, node);
   const place = placeOf(u, node);
