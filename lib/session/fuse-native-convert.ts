@@ -153,13 +153,13 @@ const OPTIONS_MAX = 1024;
 /**
  * The one `-o` argument of libfuse. Attributes are asked for each time, because each name of a file
  * with several hard links is an inode of its own to the kernel. Names only change through the kernel.
+ * No atomic_o_trunc: the kernel then leaves it to the server to take setuid away, and who asks is unknown.
  */
 export function mountArgument(wishes: MountWishes): string {
   const options = [
     'default_permissions',
     'use_ino',
     'big_writes',
-    'atomic_o_trunc',
     'nonempty',
     'subtype=stratafs',
     'noatime',
