@@ -1,0 +1,101 @@
+// The loop over layers: which name comes from where, and what each kind of whiteout hides.
+
+import t from 'tap';
+import { DT_CHR, DT_DIR, DT_LNK, DT_REG } from '../../lib/sys/constants.js';
+import type { Entry } from '../../lib/union/inode.js';
+import { WHITEOUT } from '../../lib/union/inode.js';
+import { indexOf } from '../../lib/union/layer-walk.js';
+import { namesIn } from '../../lib/union/lookup.js';
+import { device, dir, file, symlink, type TreeSpec, whiteout } from '../support/tree.js';
+import { type Layout, type TempUnion, unionTest } from '../support/union-in-temp.js';
+
+function entry(w: TempUnion, name: string, path = ''): Entry | undefined {
+  return namesIn(w.u, w.dir(path)).entries.get(name);
+}
+
+const three: Layout = {
+  upper: { top: file('0'), both: file('0'), cover: file('0'), join: dir({}) },
+  lowers: [
+    { both: file('1'), cover: dir({}), join: dir({}), only1: symlink('x'), dev: device(1, 3) },
+    { both: file('2'), join: dir({}), only2: file('2'), cover: file('2') },
+  ],
+};
+
+unionTest(t, 'the topmost layer counts', three, (t, w) => {
+  t.match(entry(w, 'top'), { kind: DT_REG, beneath: false });
+  t.match(entry(w, 'both'), { kind: DT_REG, beneath: true, closed: true });
+  t.match(entry(w, 'cover'), { kind: DT_REG, beneath: true, closed: true });
+  t.match(entry(w, 'only1'), { kind: DT_LNK });
+  t.equal(entry(w, 'only1')?.dir.layer.index, 1);
+  t.equal(entry(w, 'only2')?.dir.layer.index, 2);
+  t.match(entry(w, 'dev'), { kind: DT_CHR }, 'a real device is no whiteout');
+  t.same(
+    entry(w, 'join')?.deeper?.map((part) => part.layer.index),
+    [1, 2],
+  );
+  t.equal(entry(w, 'nothing'), undefined);
+});
+
+unionTest(t, 'one pass, then no more syscalls', three, (t, w) => {
+  const index = indexOf(w.u, w.u.root);
+  t.equal(indexOf(w.u, w.u.root), index);
+  t.equal(namesIn(w.u, w.u.root), index);
+});
+
+for (const dialect of ['char', 'wh', 'xattr-trusted', 'xattr-user'] as const) {
+  const hiding: TreeSpec = { d: dir({ a: whiteout(dialect), sub: whiteout(dialect), keep: file('keep') }) };
+  const beneath: TreeSpec = { d: dir({ a: file('a'), sub: dir({ x: file('x') }), b: file('b') }) };
+  unionTest(t, `whiteouts, ${dialect}`, { lowers: [hiding, beneath] }, (t, w) => {
+    t.same(w.names('d'), ['b', 'keep']);
+    t.match(entry(w, 'a', 'd'), { kind: WHITEOUT });
+    t.notOk(w.has('d/a'));
+    t.notOk(w.has('d/sub'));
+  });
+  unionTest(t, `whiteouts in the upper, ${dialect}`, { upper: hiding, lowers: [beneath] }, (t, w) => {
+    t.same(w.names('d'), ['b', 'keep']);
+  });
+  unionTest(t, `a whiteout hides nothing above, ${dialect}`, { lowers: [beneath, hiding, beneath] }, (t, w) => {
+    t.same(w.names('d'), ['a', 'b', 'keep', 'sub']);
+    t.same(w.names('d/sub'), ['x']);
+  });
+}
+
+const xattr = { 'trusted.overlay.whiteout': '' };
+const xParent = { 'trusted.overlay.opaque': 'x' };
+const almost: TreeSpec = {
+  unmarked: dir({ a: file('', { xattrs: xattr }) }),
+  full: dir({ a: file('bytes', { xattrs: xattr }) }, { xattrs: xParent }),
+  bare: dir({ a: file('') }, { xattrs: xParent }),
+};
+unionTest(t, 'what only looks like an xattr whiteout', { lowers: [almost] }, (t, w) => {
+  for (const name of ['unmarked', 'full', 'bare']) t.same(w.names(name), ['a'], name);
+});
+
+const opaqueX = { lowers: [{ d: dir({ a: whiteout('xattr-trusted') }) }, { d: dir({ a: file('a'), b: file('b') }) }] };
+unionTest(t, 'opaque=x is not opaque', opaqueX, (t, w) => {
+  t.same(w.names('d'), ['b']);
+});
+
+const aufs: TreeSpec = {
+  '.wh..wh..opq': file(''),
+  '.wh..wh.plnk': dir({}),
+  '.wh..wh.aufs': file(''),
+  '.wh.gone': file(''),
+  here: file('here'),
+};
+unionTest(t, 'AUFS names are never shown', { lowers: [{ d: dir(aufs) }, { d: dir({ gone: file('x') }) }] }, (t, w) => {
+  t.same(w.names('d'), ['here']);
+  t.notOk(w.has('d/.wh.gone'));
+});
+
+const beside = { lowers: [{ a: file('1'), '.wh.a': file('') }, { a: file('2') }] };
+unionTest(t, 'a name beside its own whiteout is the layer’s', beside, (t, w) => {
+  t.equal(w.read('a'), '1');
+  t.match(entry(w, 'a'), { closed: true, kind: DT_REG });
+});
+
+const cut: Layout = { lowers: [{ a: dir({ x: file('1') }) }, { a: file('file') }, { a: dir({ y: file('3') }) }] };
+unionTest(t, 'a file between two directories cuts them apart', cut, (t, w) => {
+  t.match(entry(w, 'a'), { kind: DT_DIR, deeper: null });
+  t.same(w.names('a'), ['x']);
+});
