@@ -77,20 +77,32 @@ function deviceOf(fd: number): string | null {
   }
 }
 
-/** Calls `gone` once libfuse has closed the connection's descriptor, the one that is not among `before`. */
-function watch(before: ReadonlySet<number>, gone: () => void): { stop: () => void } {
-  let fd: number | undefined;
-  let device: string | null = null;
-  const timer = setInterval(() => {
-    if (fd === undefined) {
-      fd = [...deviceFds()].find((each) => !before.has(each));
-      device = fd === undefined ? null : deviceOf(fd);
-    } else if (deviceOf(fd) !== device) {
-      clearInterval(timer);
+/** Tells when libfuse has closed the connection's descriptor, the one that is not among `before`. */
+class Watch {
+  #fd: number | undefined;
+  #device: string | null = null;
+  readonly #before = deviceFds();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(gone: () => void) {
+    this.#timer = setInterval(() => {
+      if (this.look()) return;
+      this.stop();
       gone();
-    }
-  }, WATCH_MS);
-  return { stop: () => clearInterval(timer) };
+    }, WATCH_MS);
+  }
+
+  /** False when the descriptor was there and is not any more. */
+  look(): boolean {
+    if (this.#fd !== undefined) return deviceOf(this.#fd) === this.#device;
+    this.#fd = [...deviceFds()].find((each) => !this.#before.has(each));
+    if (this.#fd !== undefined) this.#device = deviceOf(this.#fd);
+    return true;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
 }
 
 /** Mounts through the package fuse-native. Resolves when the mount answers; throws MountError before anything is mounted. */
@@ -143,9 +155,11 @@ function converse(
         settle(errno.ENODEV);
         reject(new MountError(`mountpoint ${shown(mountpoint)}: ${why}`));
       };
-      const watching = watch(deviceFds(), () => close('the connection ended before the mount answered'));
+      const watching = new Watch(() => close('the connection ended before the mount answered'));
       fuse.mount((error) => {
         if (error === null) {
+          // libfuse waits for this answer: the mount cannot have come and gone unseen.
+          watching.look();
           resolve({ unmount, ended, stats });
           return;
         }
