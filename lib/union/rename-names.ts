@@ -60,6 +60,7 @@ export function settleExchange(from: RenameEnd, to: RenameEnd, oldUpper: LayerDi
     entry.deeper = null;
     entry.beneath = true;
     entry.closed = true;
+    entry.ours = false;
   }
   relocate(first, from, to, newUpper);
   relocate(second, to, from, oldUpper);
