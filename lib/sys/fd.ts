@@ -30,6 +30,14 @@ export class OwnedFd {
     return this.#fd < 0;
   }
 
+  /** Gives the number away: somebody else closes it. */
+  release(): number {
+    const { fd } = this;
+    this.#fd = -1;
+    live -= 1;
+    return fd;
+  }
+
   close(): void {
     if (this.#fd < 0) return;
     this.#sys.close(this.#fd);

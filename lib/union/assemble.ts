@@ -1,6 +1,7 @@
 // A union from its options: layers opened and locked, the workdir made empty, features probed, the
 // root's stack settled. And apart again.
 
+import { LRUCache } from 'lru-cache';
 import { errno, fail } from '../errno.js';
 import { HandleTable } from '../nodes/handle-table.js';
 import { NodeTable } from '../nodes/node-table.js';
@@ -22,6 +23,8 @@ import { Workdir } from './workdir.js';
 
 /** Descriptors of layer directories kept open. */
 const DIR_FDS = 1024;
+/** Directory listings kept in cookie order. */
+const LISTINGS = 64;
 
 /** Only one writable mount may use a directory; the lock ends with the process. */
 function lock(sys: Syscalls, option: string, path: string, fd: number): void {
@@ -116,6 +119,7 @@ function weave(
     options,
     layers,
     dirFds: new DirFds(sys, DIR_FDS),
+    listings: new LRUCache({ max: LISTINGS }),
     nodes: new NodeTable<Inode>((node) => forgetNode(u, node)),
     handles: new HandleTable<FileHandle>(),
     root,

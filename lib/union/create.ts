@@ -74,7 +74,7 @@ export function enter(
   entry.closed = true;
   entry.ours = true;
   index.entries.set(name, entry);
-  noteName(index, name);
+  noteName(u, index, name);
   return entry;
 }
 

@@ -39,11 +39,12 @@ export class DirIndex {
   liveNodes = 0;
   /** The upper's part holds entries that were copied up or moved in (their d_ino is elsewhere). */
   impure = false;
-  /** Names by cookie, built at the first listing; names created later wait in `fresh`. */
-  listing: Listing | null = null;
 }
 
-/** Names in cookie order. A name that is no longer in the index is passed over. */
+/**
+ * Names in cookie order, made at the first listing. A name that is no longer in the index is passed
+ * over; names created later wait in `fresh`.
+ */
 export interface Listing {
   readonly cookies: Float64Array;
   readonly names: string[];

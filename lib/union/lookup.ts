@@ -4,7 +4,7 @@
 import { fail } from '../errno.js';
 import { log } from '../log.js';
 import { check } from '../sys/check.js';
-import { DT_REG } from '../sys/constants.js';
+import { DT_REG, S_IFREG } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
 import { getAttributes, placeOf, present } from './attributes.js';
@@ -84,8 +84,12 @@ export function forgetNode(u: Union, node: Inode): void {
     if (node.parent !== null) detach(node.parent, node.name, node);
     if (node instanceof DirNode) for (const part of node.stack) u.dirFds.drop(part);
   }
-  node.orphan?.close();
+  const { orphan } = node;
   node.orphan = null;
+  if (orphan === null) return;
+  // The last descriptor of a large removed file: freeing its blocks takes the host a while.
+  if (node instanceof FileNode && node.format === S_IFREG) void u.jobs.close(orphan.release());
+  else orphan.close();
 }
 
 function newDirectory(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat): DirNode {

@@ -14,8 +14,8 @@ const FIRST = 3;
 const numberStat = new Stat();
 
 /** A name came into being; a listing that exists has to learn of it. */
-export function noteName(index: DirIndex, name: string): void {
-  index.listing?.fresh.add(name);
+export function noteName(u: Union, index: DirIndex, name: string): void {
+  u.listings.peek(index)?.fresh.add(name);
 }
 
 function build(u: Union, index: DirIndex): Listing {
@@ -35,10 +35,11 @@ function build(u: Union, index: DirIndex): Listing {
 }
 
 function listingOf(u: Union, index: DirIndex): Listing {
-  const known = index.listing;
-  if (known !== null && known.fresh.size === 0) return known;
-  index.listing = build(u, index);
-  return index.listing;
+  const known = u.listings.get(index);
+  if (known !== undefined && known.fresh.size === 0) return known;
+  const built = build(u, index);
+  u.listings.set(index, built);
+  return built;
 }
 
 /** Position of the first cookie above `after`. */

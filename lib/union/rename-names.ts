@@ -29,7 +29,7 @@ export function settleMove(u: Union, from: RenameEnd, to: RenameEnd, newUpper: L
   if (index !== null) {
     index.entries.set(to.name, entry);
     index.liveNodes += 1;
-    noteName(index, to.name);
+    noteName(u, index, to.name);
   }
   entry.node = node;
   relocate(node, from, to, newUpper);

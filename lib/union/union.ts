@@ -1,13 +1,14 @@
 // The state that the union's operations share, and the small interfaces through which they reach
 // the data plane and the kernel's caches. Holds no policy of its own.
 
+import type { LRUCache } from 'lru-cache';
 import type { HandleTable } from '../nodes/handle-table.js';
 import type { NodeTable } from '../nodes/node-table.js';
 import type { Jobs, Syscalls } from '../sys/calls.js';
 import type { Stat } from '../sys/stat.js';
 import type { DirFds } from './dir-fds.js';
 import type { Features } from './features.js';
-import type { DirNode, FileHandle, FileNode, Inode } from './inode.js';
+import type { DirIndex, DirNode, FileHandle, FileNode, Inode, Listing } from './inode.js';
 import type { InodeNumbers } from './inode-numbers.js';
 import type { Layer } from './layers.js';
 import type { MountOptions } from './options.js';
@@ -42,6 +43,8 @@ export interface Union {
   readonly options: MountOptions;
   readonly layers: readonly Layer[];
   readonly dirFds: DirFds;
+  /** Listings under way or lately read; bounded, made anew when they are missed. */
+  readonly listings: LRUCache<DirIndex, Listing>;
   readonly nodes: NodeTable<Inode>;
   readonly handles: HandleTable<FileHandle>;
   readonly root: DirNode;
