@@ -215,6 +215,8 @@ function onUnlink(c: Call, path: string): Outcome {
   const hidden = hiddenName(path);
   if (hidden !== null && c.walk.tree.reveal(hidden)) return 0;
   const { dir, name } = parentOf(c, path);
+  // A file that is known keeps count of its other names.
+  c.walk.step(dir, name);
   unlink(c.u, dir, name);
   return 0;
 }
