@@ -55,6 +55,7 @@ export function onIoctl(c: Context, r: RequestOf<typeof Opcode.IOCTL>): void {
     if (typeof raw === 'number') throw new ErrnoError(-raw, 'FS_IOC_FSGETXATTR');
     c.reply.ioctl(0, raw.subarray(0, outSize));
   } else if (SET_FLAGS.includes(cmd)) {
+    if (data.byteLength < 4) throw fail('EINVAL', 'FS_IOC_SETFLAGS without flags');
     copyUp(c.u, node);
     const flags = new DataView(data.buffer, data.byteOffset, data.byteLength).getUint32(0, true);
     check(

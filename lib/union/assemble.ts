@@ -72,8 +72,9 @@ export async function assembleUnion(
   const writable = options.upper !== null && !options.readOnly;
   const lowers = options.upper !== null && !writable ? [options.upper, ...options.lowers] : options.lowers;
   const layers = openLayers(sys, lowers, writable ? options.upper : null);
+  let workdir: Workdir | null = null;
   try {
-    const workdir = writable ? openWorkdir(sys, options, layers[0] as Layer) : null;
+    workdir = writable ? openWorkdir(sys, options, layers[0] as Layer) : null;
     const features = workdir === null ? readOnlyFeatures(sys) : probeFeatures(sys, workdir.fd);
     if (workdir !== null && options.index && features.handles && features.dialect !== null) {
       workdir.useIndex(options.workdir as string);
@@ -90,6 +91,7 @@ export async function assembleUnion(
       await InodeNumbers.create(sys, layers),
     );
   } catch (error) {
+    workdir?.close();
     closeLayers(sys, layers);
     throw error;
   }

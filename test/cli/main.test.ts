@@ -1,0 +1,32 @@
+// The command as a process: exit codes, where text goes, one line for each error.
+
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { checkout, mainScript } from '../support/paths.js';
+
+function run(...argv: string[]): { code: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [mainScript, ...argv], { encoding: 'utf8' });
+  return { code: status, out: stdout, err: stderr };
+}
+
+t.test('help and version', async (t) => {
+  for (const word of ['--help', '-h', 'help']) t.match(run(word), { code: 0, out: /^usage: stratafs mount/, err: '' });
+  const { version } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8')) as { version: string };
+  for (const word of ['--version', '-V']) t.match(run(word), { code: 0, out: `stratafs ${version}\n` });
+});
+
+t.test('nothing to do', async (t) => {
+  t.match(run(), { code: 1, out: '', err: /^usage:/ });
+});
+
+t.test('a mistake is one line on stderr and exit 1', async (t) => {
+  for (const argv of [['mount', '/tmp'], ['-o', 'lowerdir=/nonexistent', '/tmp'], ['umount'], ['-o', 'zap', '/tmp']]) {
+    const { code, out, err } = run(...argv);
+    t.equal(code, 1, argv.join(' '));
+    t.equal(out, '');
+    t.match(err, /^stratafs: [^\n]+\n$/);
+  }
+  t.match(run('-o', 'lowerdir=/nonexistent', '/tmp').err, 'lowerdir /nonexistent: no such file or directory');
+});

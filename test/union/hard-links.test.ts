@@ -1,0 +1,157 @@
+// Hard links: one node for all names, in memory and through the index, and the count users see.
+
+import { readdirSync } from 'node:fs';
+import t from 'tap';
+import { copyUp } from '../../lib/union/copy-up.js';
+import {
+  addName,
+  dropName,
+  hardLinkCount,
+  identify,
+  indexName,
+  namesOf,
+  readExtraLinks,
+  sharedNode,
+  unidentify,
+} from '../../lib/union/hard-links.js';
+import { FileNode } from '../../lib/union/inode.js';
+import { unlink } from '../../lib/union/remove.js';
+import { raw } from '../support/plant.js';
+import { dir, file, hardlink } from '../support/tree.js';
+import { type TempUnion, unionTest } from '../support/union-in-temp.js';
+
+const layout = { lowers: [{ a: file('x'), b: hardlink('a'), d: dir({ c: hardlink('a') }), single: file('s') }] };
+
+const bare = (w: TempUnion): FileNode => new FileNode(null, '', 0o100000, w.file('single').dir, 'single');
+
+unionTest(t, 'names come and go', layout, (t, w) => {
+  const [root, d] = [w.dir(''), w.dir('d')];
+  const node = bare(w);
+  addName(node, root, 'first');
+  addName(node, root, 'second');
+  addName(node, d, 'third');
+  const names = () => [...namesOf(node)].map(({ parent, name }) => `${parent === d ? 'd/' : ''}${name}`);
+  t.same(names(), ['first', 'second', 'd/third']);
+  dropName(node, root, 'first');
+  t.same(names(), ['second', 'd/third']);
+  dropName(node, root, 'third');
+  t.same(names(), ['second', 'd/third'], 'that name is in another directory');
+  dropName(node, d, 'third');
+  t.same(names(), ['second']);
+  t.equal(node.aliases, null);
+  dropName(node, root, 'second');
+  t.same(names(), []);
+  t.equal(node.parent, null);
+});
+
+unionTest(t, 'identities', layout, (t, w) => {
+  const node = bare(w);
+  identify(w.u, node, 'k1');
+  identify(w.u, node, 'k1');
+  identify(w.u, node, 'k2');
+  t.same(node.identities, ['k1', 'k2']);
+  t.equal(sharedNode(w.u, 'k2', w.dir(''), 'name'), node);
+  t.equal(node.name, 'name');
+  t.equal(sharedNode(w.u, 'k3', w.dir(''), 'name'), null);
+  unidentify(w.u, node);
+  t.equal(w.u.hardLinks.get('k1'), undefined);
+  t.equal(node.identities, null);
+});
+
+unionTest(t, 'the count', layout, (t, w) => {
+  const node = w.file('single');
+  t.equal(hardLinkCount(w.u, node, 3), 3);
+  node.extraLinks = 2;
+  t.equal(hardLinkCount(w.u, node, 1), 3);
+  node.extraLinks = -5;
+  t.equal(hardLinkCount(w.u, node, 1), 1, 'a file with a name has a link');
+  const lost = bare(w);
+  lost.extraLinks = -5;
+  t.equal(hardLinkCount(w.u, lost, 1), 0);
+});
+
+unionTest(t, 'the stored count', layout, (t, w) => {
+  const fd = w.sys.openPath(w.work, 0);
+  w.sys.mknodAt(fd, 'f', 0o100600, 0);
+  const stored = (value: string): number => {
+    w.sys.setXattr(fd, 'f', 'trusted.overlay.nlink', raw(value), 0);
+    return readExtraLinks(w.u, fd, 'f', 2, 5);
+  };
+  t.equal(readExtraLinks(w.u, fd, 'f', 2, 5), 0, 'none is stored');
+  t.equal(stored('U+3'), 3);
+  t.equal(stored('U-1'), -1);
+  t.equal(stored('L-1'), 2, '5 lower links less one, 2 upper links are counted already');
+  t.equal(stored('L+0'), 3);
+  t.equal(stored('nonsense'), 0);
+  w.sys.unlinkAt(fd, 'f', 0);
+  w.sys.close(fd);
+});
+
+const count = (w: TempUnion, path: string): number => {
+  w.node(path);
+  w.has(path);
+  return w.stat.nlink;
+};
+
+unionTest(t, 'all names are one node before and after a copy-up', layout, async (t, w) => {
+  const node = w.file('a');
+  t.equal(w.node('b'), node);
+  t.equal(w.node('d/c'), node);
+  t.equal(count(w, 'a'), 3);
+  const { inoLow } = node;
+  copyUp(w.u, node);
+  for (const path of ['a', 'b', 'd/c']) t.equal(w.node(path), node);
+  t.equal(count(w, 'a'), 3);
+  await w.remount();
+  const again = w.file('d/c');
+  t.equal(w.node('a'), again, 'after a remount too');
+  t.equal(again.inoLow, inoLow, 'with the number it had');
+  t.equal(count(w, 'b'), 3);
+});
+
+unionTest(t, 'a name that was not known at the copy-up finds the copy', layout, async (t, w) => {
+  copyUp(w.u, w.file('a'));
+  const fd = w.u.dirFds.fd(w.file('a').dir);
+  w.sys.chmodAt(fd, w.file('a').base, 0o600);
+  t.equal(w.file('d/c'), w.file('a'));
+  await w.remount();
+  w.node('d/c');
+  t.equal(w.stat.mode & 0o777, 0o600);
+});
+
+unionTest(t, 'the index has one entry, by the lower file’s handle', layout, (t, w) => {
+  const node = w.file('a');
+  const hex = indexName(w.u, node.dir, node.base);
+  t.match(hex, /^00fb[0-9a-f]+$/);
+  copyUp(w.u, node);
+  t.same(readdirSync(`${w.work}/index`), [hex]);
+});
+
+unionTest(t, 'the entry goes with the last name', layout, (t, w) => {
+  const node = w.file('a');
+  copyUp(w.u, node);
+  for (const [path, name] of [
+    ['', 'a'],
+    ['', 'b'],
+    ['d', 'c'],
+  ] as const) {
+    w.node(path === '' ? name : `${path}/${name}`);
+    unlink(w.u, w.dir(path), name);
+  }
+  t.same(readdirSync(`${w.work}/index`), []);
+  t.equal(w.content(node), 'x', 'still open to who has it');
+});
+
+unionTest(
+  t,
+  'without an index each name is copied for itself',
+  { ...layout, options: { index: false } },
+  async (t, w) => {
+    const node = w.file('single');
+    t.equal(indexName(w.u, node.dir, node.base), null);
+    copyUp(w.u, w.file('a'));
+    t.equal(w.read('b'), 'x');
+    await w.remount();
+    for (const path of ['a', 'b', 'd/c']) t.equal(w.read(path), 'x');
+  },
+);
