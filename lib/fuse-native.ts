@@ -2,13 +2,12 @@
 // native channel cannot be used. Loads the package, and its libfuse, only when it is asked for.
 
 import { fstatSync, readdirSync, readlinkSync } from 'node:fs';
-import { basename } from 'node:path';
 import type Fuse from 'fuse-native';
 import { assertionFailures } from './assert.js';
 import { errno } from './errno.js';
 import { log } from './log.js';
 import type { Mounted, MountStats } from './mounted.js';
-import { report } from './mounted.js';
+import { report, sourceOf } from './mounted.js';
 import { FuseNativeChannel } from './session/fuse-native-channel.js';
 import { mountArgument } from './session/fuse-native-convert.js';
 import { ScriptPlane } from './session/fuse-native-plane.js';
@@ -44,13 +43,6 @@ function textOf(mountpoint: string): string {
   if (bytesOf(text) !== mountpoint) throw new MountError(`mountpoint ${text}: --channel=fuse-native needs UTF-8`);
   if (mountpoint.length >= MOUNTPOINT_MAX) throw new MountError(`mountpoint ${text}: too long`);
   return text;
-}
-
-function sourceOf(options: MountOptions): string {
-  if (options.fsname !== null) return shown(options.fsname);
-  const layers = options.upper === null ? options.lowers : [options.upper, ...options.lowers];
-  const names = layers.slice(0, 3).map((path) => shown(basename(path)) || '/');
-  return layers.length > 3 ? `${names.join(':')}:…` : names.join(':');
 }
 
 /** This process's descriptors of /dev/fuse. */
@@ -118,7 +110,7 @@ export async function mountFuseNative(options: MountOptions, mountpoint: string)
   channel.attach(
     fuse,
     mountArgument({
-      source: sourceOf(options),
+      source: shown(sourceOf(options)),
       readOnly: u.workdir === null,
       allowOther: options.allowOther ?? syscalls.geteuid() === 0,
       timeout: options.timeout,

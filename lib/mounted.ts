@@ -41,7 +41,8 @@ export interface Mounted {
 /** Seconds that caches hold on a mount that is not the only writer of its upper. */
 const SHARED_VALIDITY = 1;
 
-function sourceOf(options: MountOptions): string {
+/** What the mount table shows as the source: the first layers' names, as bytes. */
+export function sourceOf(options: MountOptions): string {
   if (options.fsname !== null) return options.fsname;
   const layers = [...(options.upper === null ? [] : [options.upper]), ...options.lowers];
   const names = layers.slice(0, 3).map((path) => basename(path) || '/');

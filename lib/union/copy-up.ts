@@ -13,7 +13,7 @@ import { type CopySource, copiedFile, dropCopy } from './copy-data.js';
 import { copyMetadata, markImpure } from './copy-metadata.js';
 import { LayerDir } from './dir-fds.js';
 import { identify, indexName, namesOf, writeExtraLinks } from './hard-links.js';
-import { DirNode, FileNode, type Inode } from './inode.js';
+import { DirNode, FileNode, type Inode, takeNumber } from './inode.js';
 import { namesIn } from './lookup.js';
 import { originOf } from './origin.js';
 import { settleStack } from './stack.js';
@@ -115,6 +115,7 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
     entry.deeper = [entry.dir, ...(entry.deeper ?? [])];
     entry.dir = parentUpper;
     entry.beneath = true;
+    takeNumber(entry, node);
   }
 }
 
@@ -214,6 +215,7 @@ function settleEntry(u: Union, parent: DirNode, name: string, upper: LayerDir): 
   entry.dir = upper;
   entry.beneath = true;
   entry.closed = true;
+  if (entry.node !== null) takeNumber(entry, entry.node);
 }
 
 /** Marked before the copy has its name: a crash in between leaves a mark that is only too careful. */

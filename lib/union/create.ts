@@ -26,7 +26,7 @@ import { markImpure } from './copy-metadata.js';
 import { copyUp, upperOf, writableWork } from './copy-up.js';
 import type { LayerDir } from './dir-fds.js';
 import { addName, identify, writeExtraLinks } from './hard-links.js';
-import { type DirNode, Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
+import { type DirNode, Entry, FileNode, type Inode, takeNumber, WHITEOUT } from './inode.js';
 import { WH } from './layer-walk.js';
 import { attach, namesIn, nodeOf } from './lookup.js';
 import { noteName } from './readdir.js';
@@ -102,8 +102,7 @@ function entered(
 ): Inode {
   const entry = enter(u, dir, name, format >>> 12, upper, whiteout);
   const node = nodeOf(u, dir, name, entry, out);
-  entry.inoLow = node.inoLow;
-  entry.inoHigh = node.inoHigh;
+  takeNumber(entry, node);
   return node;
 }
 
@@ -264,8 +263,7 @@ export function link(u: Union, node: FileNode, dir: DirNode, name: string, out: 
   if (node.orphan !== null) readopt(node, upper, name);
   addName(node, dir, name);
   const entry = enter(u, dir, name, node.format >>> 12, upper, whiteout);
-  entry.inoLow = node.inoLow;
-  entry.inoHigh = node.inoHigh;
+  takeNumber(entry, node);
   attach(dir, entry, node);
   markImpure(u, dir);
   const result = nodeOf(u, dir, name, entry, out);

@@ -19,6 +19,8 @@ export class Entry {
   beneath = false;
   /** No deeper layer can add to this name. */
   closed = false;
+  /** inoLow and inoHigh are the number users see, not the host's. */
+  numbered = false;
   /** Made by this mount: it carries no marks that were not put there knowingly. */
   ours = false;
 
@@ -30,6 +32,13 @@ export class Entry {
     public inoLow: number,
     public inoHigh: number,
   ) {}
+}
+
+/** The entry shows the number of `node`, whatever the host calls the inode there. */
+export function takeNumber(entry: Entry, node: Inode): void {
+  entry.inoLow = node.inoLow;
+  entry.inoHigh = node.inoHigh;
+  entry.numbered = true;
 }
 
 /** The names of one merged directory, whiteouts of the upper included. */

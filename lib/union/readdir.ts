@@ -3,7 +3,7 @@
 
 import { DT_DIR } from '../sys/constants.js';
 import { Stat } from '../sys/stat.js';
-import { type DirIndex, type DirNode, type Entry, type Listing, WHITEOUT } from './inode.js';
+import { type DirIndex, type DirNode, type Entry, type Listing, takeNumber, WHITEOUT } from './inode.js';
 import { forgetNode, namesIn, nodeOf } from './lookup.js';
 import type { Union } from './union.js';
 
@@ -79,6 +79,11 @@ export function numberOf(u: Union, dir: DirNode, name: string, entry: Entry): vo
     u.numbers.high = entry.node.inoHigh;
     return;
   }
+  if (entry.numbered) {
+    u.numbers.low = entry.inoLow;
+    u.numbers.high = entry.inoHigh;
+    return;
+  }
   const unknown = entry.inoLow === 0 && entry.inoHigh === 0;
   const elsewhere = entry.dir.layer.writable && (unknown || dir.index?.impure === true || entry.kind === DT_DIR);
   if (!elsewhere) {
@@ -89,5 +94,6 @@ export function numberOf(u: Union, dir: DirNode, name: string, entry: Entry): vo
   const node = nodeOf(u, dir, name, entry, numberStat);
   u.numbers.low = node.inoLow;
   u.numbers.high = node.inoHigh;
+  takeNumber(entry, node);
   if (node.nlookup === 0) forgetNode(u, node);
 }

@@ -2,7 +2,7 @@
 
 import type { LayerDir } from './dir-fds.js';
 import { dropName } from './hard-links.js';
-import { DirNode, Entry, FileNode, type Inode } from './inode.js';
+import { DirNode, Entry, FileNode, type Inode, takeNumber } from './inode.js';
 import { noteName } from './readdir.js';
 import { afterName, bury, leave } from './remove.js';
 import type { Union } from './union.js';
@@ -21,7 +21,8 @@ export function settleMove(u: Union, from: RenameEnd, to: RenameEnd, newUpper: L
   const replaced = to.entry?.node ?? null;
   if (to.entry !== null && replaced !== null) gone(u, to, replaced);
   const kind = source.kind;
-  const entry = new Entry(kind, newUpper, source.inoLow, source.inoHigh);
+  const entry = new Entry(kind, newUpper, 0, 0);
+  takeNumber(entry, node);
   entry.beneath = to.entry !== null && (to.entry.beneath || !to.entry.dir.layer.writable || to.entry.kind === 100);
   entry.closed = true;
   leave(from.dir, from.name, source, whiteoutOld);
@@ -48,8 +49,8 @@ export function settleExchange(from: RenameEnd, to: RenameEnd, oldUpper: LayerDi
   const first = a.node as Inode;
   const second = b.node as Inode;
   [a.kind, b.kind] = [b.kind, a.kind];
-  [a.inoLow, b.inoLow] = [b.inoLow, a.inoLow];
-  [a.inoHigh, b.inoHigh] = [b.inoHigh, a.inoHigh];
+  takeNumber(a, second);
+  takeNumber(b, first);
   a.node = second;
   b.node = first;
   for (const [entry, upper] of [
