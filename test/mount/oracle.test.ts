@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Agent } from '../support/agent.js';
-import { chosen, fuseNative, native, nativeCached } from '../support/configs.js';
+import { chosen, native, nativeCached } from '../support/configs.js';
 import { Divergence, hasHardLinks, plainCopy, randomLayers, runSequence, worldOf } from '../support/model.js';
 import { type Mounted, onEach } from '../support/mounts.js';
 import { differences, dir, readTree, type TreeSpec } from '../support/tree.js';
@@ -15,7 +15,7 @@ const SEQUENCES = Number(process.env.STRATAFS_ORACLE_SEQUENCES ?? 20);
 const OPERATIONS = Number(process.env.STRATAFS_ORACLE_OPERATIONS ?? 150);
 const STEPWISE = process.env.STRATAFS_ORACLE_STEPWISE !== undefined;
 const FIRST = Number(process.env.STRATAFS_ORACLE_SEED ?? 1);
-const configs = chosen([native, nativeCached, fuseNative]);
+const configs = chosen([native, nativeCached]);
 
 const seeds = Array.from({ length: SEQUENCES }, (_v, i) => FIRST + i);
 

@@ -3,13 +3,13 @@
 import t from 'tap';
 import { hostAgent } from '../../support/agent.js';
 import type { FileStat } from '../../support/agent-calls.js';
-import { chosen, fuseNative, native, nativeCached } from '../../support/configs.js';
+import { chosen, native, nativeCached } from '../../support/configs.js';
 import { is, ok } from '../../support/expect.js';
 import { O, S, UTIME } from '../../support/linux.js';
 import { type Mounted, onEach } from '../../support/mounts.js';
 import { device, dir, fifo, file, MADE_AT, sparse, symlink, type TreeSpec } from '../../support/tree.js';
 
-const configs = chosen([native, nativeCached, fuseNative]);
+const configs = chosen([native, nativeCached]);
 const OLD = 1_111_111_111_222_333_444n;
 const MIB = 1 << 20;
 const capability = `\x01\x00\x00\x02\x00\x04${'\x00'.repeat(14)}`;

@@ -2,13 +2,13 @@
 // and hard links of a lower layer that stay one file.
 
 import t from 'tap';
-import { chosen, fuseNative, native, nativeCached } from '../../support/configs.js';
+import { chosen, native, nativeCached } from '../../support/configs.js';
 import { is, ok } from '../../support/expect.js';
 import { O } from '../../support/linux.js';
 import { type Mounted, onEach } from '../../support/mounts.js';
 import { dir, hardlink, symlink, type TreeSpec, walkTree } from '../../support/tree.js';
 
-const configs = chosen([native, nativeCached, fuseNative]);
+const configs = chosen([native, nativeCached]);
 
 const lowers: TreeSpec[] = [
   { a: 'a', top: dir({ x: 'x' }), merged: dir({ fromtop: '1' }), link: symlink('a') },

@@ -34,7 +34,8 @@ await t.test('no upper: every change is EROFS, every read works', (t) =>
 
 await t.test('one lower layer without an upper', (t) =>
   onEach(t, configs, { lowers: [{ f: 'only', d: dir({ x: 'x' }) }], upper: null }, async (m, t) => {
-    t.same(await m.tree({ mtime: true }), await m.kernelTree({ mtime: true }));
+    const how = { mtime: m.config.channel !== 'fuse-native' };
+    t.same(await m.tree(how), await m.kernelTree(how));
     await fails(m.client.put('f', 'x'), 'EROFS');
   }),
 );
