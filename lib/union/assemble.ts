@@ -9,9 +9,10 @@ import type { Jobs, Syscalls } from '../sys/calls.js';
 import { LOCK_EX, LOCK_NB } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
+import { dropCopy } from './copy-data.js';
 import { DirFds, LayerDir } from './dir-fds.js';
 import { type Features, probeFeatures, readOnlyFeatures } from './features.js';
-import { DirNode, type FileHandle, type Inode } from './inode.js';
+import { DirNode, type FileHandle, FileNode, type Inode } from './inode.js';
 import { InodeNumbers } from './inode-numbers.js';
 import { closeLayers, type Layer, MountError, openLayers, openWritable } from './layers.js';
 import { forgetNode } from './lookup.js';
@@ -142,6 +143,7 @@ function weave(
 export function dissolveUnion(u: Union): void {
   for (const handle of [...u.handles.all()]) release(u, handle.fh);
   for (const node of [...u.nodes.all()]) {
+    if (node instanceof FileNode) dropCopy(node);
     node.orphan?.close();
     node.orphan = null;
   }

@@ -8,6 +8,7 @@ import { DT_REG, S_IFREG } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
 import { getAttributes, placeOf, present } from './attributes.js';
+import { dropCopy } from './copy-data.js';
 import { LayerDir } from './dir-fds.js';
 import {
   addName,
@@ -80,6 +81,7 @@ export function forgetNode(u: Union, node: Inode): void {
       if (parent !== null) detach(parent, name, node);
     }
     unidentify(u, node);
+    dropCopy(node);
   } else {
     if (node.parent !== null) detach(node.parent, node.name, node);
     if (node instanceof DirNode) for (const part of node.stack) u.dirFds.drop(part);

@@ -88,3 +88,25 @@ unionTest(
     t.notOk(w.u.features.reflink, 'a host without reflinks is asked once');
   },
 );
+
+const late = new FaultySyscalls();
+unionTest(
+  t,
+  'a finished copy that nobody came for goes with its node',
+  { lowers, sys: late.syscalls },
+  async (t, w) => {
+    for (const end of ['forgotten', 'dissolved']) {
+      const node = w.file('big');
+      await wait(w, 'big').work;
+      late.arm({ at: 1, how: errno.EIO, only: 'statAt' });
+      t.equal(
+        codeOf(() => copyUp(w.u, node)),
+        errno.EIO,
+        end,
+      );
+      late.arm(null);
+      t.not(node.copying, null);
+      if (end === 'forgotten') w.u.nodes.forget(node.id, node.nlookup);
+    }
+  },
+);

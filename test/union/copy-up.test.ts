@@ -1,9 +1,12 @@
 // Copy-up: what the copy keeps, and the failure of every syscall on the way.
 
 import t from 'tap';
+import { errno } from '../../lib/errno.js';
 import { copyUp } from '../../lib/union/copy-up.js';
 import { sweep } from '../support/fault-sweep.js';
+import { FaultySyscalls } from '../support/faulty-syscalls.js';
 import { device, dir, fifo, file, hardlink, symlink } from '../support/tree.js';
+import { codeOf, unionTest } from '../support/union-in-temp.js';
 
 const meta = { mode: 0o4755, uid: 1000, gid: 1001, mtime: 1_400_000_000_000_000_001n, xattrs: { 'user.k': 'v' } };
 const lowers = [
@@ -33,3 +36,24 @@ for (const path of ['small', 'large', 'empty', 'link', 'device', 'fifo', 'one', 
     },
   });
 }
+
+const failing = new FaultySyscalls();
+unionTest(t, 'a copy whose times cannot be set is not published', { lowers, sys: failing.syscalls }, (t, w) => {
+  failing.arm({ at: 1, how: errno.EIO, only: 'utimensAt' });
+  t.equal(
+    codeOf(() => copyUp(w.u, w.file('small'))),
+    errno.EIO,
+  );
+  failing.arm(null);
+  t.notOk(w.file('small').inUpper);
+});
+
+const ordered = new FaultySyscalls();
+unionTest(t, 'the impure mark is on disk before the copy has its name', { lowers, sys: ordered.syscalls }, (t, w) => {
+  const node = w.file('a/b/c');
+  ordered.arm(null);
+  copyUp(w.u, node);
+  const at = (found: (line: string) => boolean): number => ordered.made.findLastIndex(found);
+  const marked = at((line) => line.startsWith('setXattr') && line.includes('impure'));
+  t.ok(marked > 0 && marked < at((line) => line.startsWith('linkAt')));
+});
