@@ -242,8 +242,14 @@ export function createUnnamed(
     'O_TMPFILE',
   );
   const node = new FileNode(null, '', S_IFREG, upper, '');
-  node.orphan = new OwnedFd(u.sys, check(u.sys.dup(fd), 'O_TMPFILE'));
-  check(u.sys.statAt(fd, '', out), 'O_TMPFILE');
+  const kept = u.sys.dup(fd);
+  const told = kept < 0 ? kept : u.sys.statAt(fd, '', out);
+  if (kept >= 0) node.orphan = new OwnedFd(u.sys, kept);
+  if (told < 0) {
+    node.orphan?.close();
+    u.sys.close(fd);
+    throw new ErrnoError(-told, 'O_TMPFILE');
+  }
   u.numbers.mix(out.dev, out.inoLow, out.inoHigh);
   node.inoLow = u.numbers.low;
   node.inoHigh = u.numbers.high;
