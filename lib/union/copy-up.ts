@@ -62,12 +62,16 @@ export function upperOf(u: Union, node: DirNode): LayerDir {
   return node.upper as LayerDir;
 }
 
-/** Keeps the times of a directory in the upper while `change` adds a copy to it. */
-function keepingTimes(u: Union, parentFd: number, change: () => void): void {
+/**
+ * Keeps the times of `parent`, which is in the upper, while `change` adds a copy to it. Its ctime
+ * moves all the same, which nobody has told the kernel.
+ */
+function keepingTimes(u: Union, parent: DirNode, parentFd: number, change: () => void): void {
   const before = new Stat();
   check(u.sys.statAt(parentFd, '', before), 'stat parent');
   change();
   setTimes(u, parentFd, '', before);
+  u.staleness.attributes(parent);
 }
 
 function setTimes(u: Union, fd: number, name: string, from: Stat): number {
@@ -101,7 +105,7 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
     check(setTimes(u, work.fd, temporary, stat), 'copy-up utimens');
     willHoldCopies(u, parent);
     const upperFd = u.dirFds.fd(parentUpper);
-    keepingTimes(u, upperFd, () =>
+    keepingTimes(u, parent, upperFd, () =>
       check(u.sys.renameAt(work.fd, temporary, upperFd, node.name, 0), `copy-up ${shown(node.name)}`),
     );
   } catch (error) {
@@ -110,6 +114,7 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
   }
   const upper = new LayerDir(parentUpper.layer, parentUpper, node.name);
   node.stack = [upper, ...node.stack];
+  u.staleness.attributes(node);
   if (entry !== undefined) {
     // The directory that showed it stays part of the merge, beneath the copy.
     entry.deeper = [entry.dir, ...(entry.deeper ?? [])];
@@ -185,7 +190,9 @@ function publish(
   const upperFd = u.dirFds.fd(parentUpper);
   if (hex === null) {
     willHoldCopies(u, node.parent as DirNode);
-    keepingTimes(u, upperFd, () => check(u.sys.linkAt(made.fd, made.name, upperFd, node.name), 'copy-up publish'));
+    keepingTimes(u, node.parent as DirNode, upperFd, () =>
+      check(u.sys.linkAt(made.fd, made.name, upperFd, node.name), 'copy-up publish'),
+    );
     moveTo(u, node, parentUpper, node.name);
     settleEntry(u, node.parent as DirNode, node.name, parentUpper);
   } else {
@@ -203,6 +210,7 @@ function publish(
 function moveTo(u: Union, node: FileNode, dir: LayerDir, base: string): void {
   node.dir = dir;
   node.base = base;
+  u.staleness.attributes(node);
   swapHandles(u, node);
   const stat = u.scratch;
   const several = node.identities !== null || node.aliases !== null;
@@ -232,7 +240,7 @@ function linkAliases(u: Union, node: FileNode): void {
     const upper = upperOf(u, parent);
     const fd = u.dirFds.fd(upper);
     willHoldCopies(u, parent);
-    keepingTimes(u, fd, () => check(u.sys.linkAt(u.dirFds.fd(node.dir), node.base, fd, name), 'copy-up link'));
+    keepingTimes(u, parent, fd, () => check(u.sys.linkAt(u.dirFds.fd(node.dir), node.base, fd, name), 'copy-up link'));
     if (node.dir === u.workdir?.index) {
       node.extraLinks -= 1;
       writeExtraLinks(u, node);

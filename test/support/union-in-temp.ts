@@ -118,7 +118,8 @@ export class TempUnion {
     this.upper = upper === null ? null : this.#make('upper', upper);
     this.work = this.#make('workdir', {});
     this.sys = layout.sys ?? syscalls;
-    this.jobs = layout.jobs ?? jobs;
+    // Closed at once, so that descriptors can be counted when a test ends.
+    this.jobs = layout.jobs ?? { ...jobs, close: async (fd) => syscalls.close(fd) };
     const workdir = upper === null ? null : this.work;
     const places = { lowers: this.lowers, upper: this.upper, workdir };
     this.options = { ...defaultOptions(), ...places, passthrough: 'off', ...layout.options };
