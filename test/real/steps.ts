@@ -157,16 +157,16 @@ const database: Step = {
     rows='WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) INSERT INTO t(who, pad) SELECT'
     writer() {
       { echo '.timeout 30000'
-        for i in $(seq 1 60); do echo "BEGIN IMMEDIATE; $rows $1, hex(randomblob(200)) FROM n; COMMIT;"; done
+        for i in $(seq 1 300); do echo "BEGIN IMMEDIATE; $rows $1, hex(randomblob(200)) FROM n; COMMIT;"; done
       } | sqlite3 -bail load.db
     }
     visitor() {
-      for i in $(seq 1 15); do
+      for i in $(seq 1 40); do
         sqlite3 -bail -cmd '.timeout 30000' load.db "BEGIN IMMEDIATE; $rows $1, hex(randomblob(2000)) FROM n; COMMIT;"
       done
     }
     reader() {
-      for i in $(seq 1 25); do
+      for i in $(seq 1 100); do
         [ "$(sqlite3 -cmd '.timeout 30000' load.db 'SELECT count(*) % 50 FROM t')" = 0 ]
       done
     }
@@ -176,10 +176,10 @@ const database: Step = {
       jobs+=($!)
     done
     for job in "\${jobs[@]}"; do wait "$job"; done
-    [ "$(sqlite3 load.db 'SELECT count(*) FROM t')" = 9750 ]
+    [ "$(sqlite3 load.db 'SELECT count(*) FROM t')" = 47000 ]
     [ "$(sqlite3 load.db 'PRAGMA integrity_check')" = ok ]
     sqlite3 load.db 'DELETE FROM t WHERE who = 2; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);' >/dev/null
-    [ "$(sqlite3 load.db 'PRAGMA integrity_check; SELECT count(*) FROM t;' | tr '\\n' ' ')" = 'ok 6750 ' ]`,
+    [ "$(sqlite3 load.db 'PRAGMA integrity_check; SELECT count(*) FROM t;' | tr '\\n' ' ')" = 'ok 32000 ' ]`,
 };
 
 /** Directories that lie in layers are moved, made again, emptied in part and removed. */
@@ -193,7 +193,7 @@ const removal: Step = {
     mkdir Europe
     [ -z "$(ls -A Europe)" ]
     echo new >Europe/Berlin
-    find America -name 'A*' -print -delete >/root/deleted
+    find America -name 'A*' -type f -print -delete >/root/deleted
     [ -s /root/deleted ]
     while IFS= read -r path; do [ ! -e "$path" ]; done </root/deleted
     [ $(ls /usr/share/doc | wc -l) -gt 50 ]

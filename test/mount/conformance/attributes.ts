@@ -30,6 +30,13 @@ export const attributes: Family = {
     await is(after.mtime, before.mtime);
     yes(after.ctime >= before.ctime, 'ctime goes forward');
   },
+  'listing a directory moves no ctime after a file in it was opened for writing': async ({ a }) => {
+    await ok(a.stat('dir'));
+    await ok(a.close(await ok(a.open('dir/inner', O.WRONLY))));
+    const before = await ok(a.stat('dir'));
+    await ok(a.list('dir'));
+    await is((await ok(a.stat('dir'))).ctime, before.ctime);
+  },
   'chown a file, and setuid goes': async ({ a }) => {
     await ok(a.chmod('file', 0o4755));
     await ok(a.chown('file', 11, 12));
