@@ -42,14 +42,20 @@ async function newUpper(base: string, name: string, lowers: readonly string[]): 
   return { lowers, upper, work, mountpoint: join(base, 'mnt') };
 }
 
-/** Mounts, lets `body` work, unmounts; a body that throws or a mount that hangs ends with a killed driver. */
+/** Mounts, lets `body` work, unmounts. A body that throws or a mount that hangs ends with the driver killed. */
 async function mounted<T>(base: string, config: Config, layers: Layers, body: (m: Mounted) => Promise<T>): Promise<T> {
   const m = new Mounted({ config, lowers: [], options: config.kind === 'stratafs' ? 'suid' : '' }, base, layers);
   await m.mount();
+  const { server } = m;
   try {
-    return await body(m);
-  } finally {
-    if ((await m.unmount().catch(() => null)) !== 0) await unmountBelow(layers.mountpoint);
+    const result = await body(m);
+    const code = await m.unmount();
+    if (code !== 0) throw new Error(`${config.name}: the driver ended with ${code}`);
+    return result;
+  } catch (error) {
+    if (m.alive) await m.crash();
+    else await server.kill();
+    throw error;
   }
 }
 
