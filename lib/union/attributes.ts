@@ -6,6 +6,7 @@ import { check } from '../sys/check.js';
 import type { Stat } from '../sys/stat.js';
 import { hardLinkCount } from './hard-links.js';
 import { DirNode, FileNode, type Inode } from './inode.js';
+import { showCtime } from './kept-ctime.js';
 import type { Union } from './union.js';
 
 /** A descriptor and the name below it ('' is the descriptor itself) of what a node is in its layer. */
@@ -35,6 +36,7 @@ export function present(u: Union, node: Inode, out: Stat): void {
     const count = hardLinkCount(u, node, out.nlink);
     if (count !== out.nlink) out.nlink = count;
   } else if (node instanceof DirNode) presentDirectory(u, node, out);
+  showCtime(node, out);
   out.setIno(node.inoLow, node.inoHigh);
 }
 

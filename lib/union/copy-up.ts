@@ -14,6 +14,7 @@ import { copyMetadata, markImpure } from './copy-metadata.js';
 import { LayerDir } from './dir-fds.js';
 import { identify, indexName, namesOf, writeExtraLinks } from './hard-links.js';
 import { DirNode, FileNode, type Inode, takeNumber } from './inode.js';
+import { keepCtime, showCtime } from './kept-ctime.js';
 import { namesIn } from './lookup.js';
 import { originOf } from './origin.js';
 import { settleStack } from './stack.js';
@@ -62,16 +63,21 @@ export function upperOf(u: Union, node: DirNode): LayerDir {
   return node.upper as LayerDir;
 }
 
-/**
- * Keeps the times of `parent`, which is in the upper, while `change` adds a copy to it. Its ctime
- * moves all the same, which nobody has told the kernel.
- */
+/** Keeps the times of `parent`, which is in the upper, while `change` adds a copy to it. */
 function keepingTimes(u: Union, parent: DirNode, parentFd: number, change: () => void): void {
   const before = new Stat();
   check(u.sys.statAt(parentFd, '', before), 'stat parent');
+  showCtime(parent, before);
   change();
   setTimes(u, parentFd, '', before);
-  u.staleness.attributes(parent);
+  keepTimes(u, parent, before);
+}
+
+/** A copy-up shows in no time that users see. */
+function keepTimes(u: Union, node: Inode, before: Stat): void {
+  const place = placeOf(u, node);
+  const real = u.scratch;
+  if (u.sys.statAt(place.fd, place.name, real) === 0) keepCtime(node, before, real);
 }
 
 function setTimes(u: Union, fd: number, name: string, from: Stat): number {
@@ -114,7 +120,7 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
   }
   const upper = new LayerDir(parentUpper.layer, parentUpper, node.name);
   node.stack = [upper, ...node.stack];
-  u.staleness.attributes(node);
+  keepTimes(u, node, stat);
   if (entry !== undefined) {
     // The directory that showed it stays part of the merge, beneath the copy.
     entry.deeper = [entry.dir, ...(entry.deeper ?? [])];
@@ -145,6 +151,7 @@ function copyFile(u: Union, work: Workdir, node: FileNode, size: 0 | undefined):
     check(setTimes(u, made.fd, made.name, source.stat), 'copy-up utimens');
     if (parentUpper !== null) publish(u, work, node, made, parentUpper, source.stat);
     else keepNameless(u, node, made, work);
+    keepTimes(u, node, source.stat);
   } finally {
     if (temporary !== null) u.sys.unlinkAt(work.fd, temporary, 0);
     fd?.close();
@@ -210,7 +217,6 @@ function publish(
 function moveTo(u: Union, node: FileNode, dir: LayerDir, base: string): void {
   node.dir = dir;
   node.base = base;
-  u.staleness.attributes(node);
   swapHandles(u, node);
   const stat = u.scratch;
   const several = node.identities !== null || node.aliases !== null;

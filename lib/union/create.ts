@@ -73,6 +73,7 @@ export function enter(
   entry.beneath = overWhiteout;
   entry.closed = true;
   entry.ours = true;
+  dir.keptCtime = null;
   index.entries.set(name, entry);
   noteName(u, index, name);
   return entry;
@@ -268,6 +269,7 @@ export function link(u: Union, node: FileNode, dir: DirNode, name: string, out: 
   else linkOverWhiteout(u, writableWork(u), from, fd, name);
   if (node.orphan !== null) readopt(node, upper, name);
   addName(node, dir, name);
+  node.keptCtime = null;
   const entry = enter(u, dir, name, node.format >>> 12, upper, whiteout);
   takeNumber(entry, node);
   attach(dir, entry, node);

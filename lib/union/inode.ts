@@ -5,6 +5,7 @@ import type { BackingId, Fh } from '../nodes/ids.js';
 import { KernelNode } from '../nodes/node-table.js';
 import type { OwnedFd } from '../sys/fd.js';
 import type { LayerDir } from './dir-fds.js';
+import type { KeptCtime } from './kept-ctime.js';
 
 /** Beyond d_type: a name of the upper that hides the lowers' one. */
 export const WHITEOUT = 100;
@@ -73,6 +74,8 @@ export abstract class Inode extends KernelNode {
   /** The inode number shown to users, low and high word. */
   inoLow = 0;
   inoHigh = 0;
+  /** The ctime shown after a copy-up; null: the host's. */
+  keptCtime: KeptCtime | null = null;
   /** Keeps a removed object reachable while the kernel still refers to it. */
   orphan: OwnedFd | null = null;
 

@@ -33,6 +33,8 @@ export function keepReachable(u: Union, node: Inode): void {
 /** The directory's index no longer shows `name`; a whiteout of the upper may stand there. */
 export function leave(dir: DirNode, name: string, entry: Entry, whiteout: boolean): void {
   const index = dir.index;
+  dir.keptCtime = null;
+  if (entry.node !== null) entry.node.keptCtime = null;
   if (index === null) return;
   if (entry.node !== null) index.liveNodes -= 1;
   entry.node = null;

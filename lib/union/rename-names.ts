@@ -68,6 +68,7 @@ export function settleExchange(from: RenameEnd, to: RenameEnd, oldUpper: LayerDi
 }
 
 function relocate(node: Inode, from: RenameEnd, to: RenameEnd, upper: LayerDir): void {
+  for (const moved of [node, from.dir, to.dir]) moved.keptCtime = null;
   if (node instanceof FileNode && node.aliases !== null) {
     const wasPlace = node.base === from.name && node.dir === from.dir.upper;
     dropName(node, from.dir, from.name);

@@ -51,6 +51,7 @@ export function setAttributes(u: Union, node: Inode, changes: AttributeChanges, 
       'utimens',
     );
   }
+  node.keptCtime = null;
   getAttributes(u, node, out);
 }
 

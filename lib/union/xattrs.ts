@@ -58,6 +58,7 @@ export function setXattr(
     refusePrivileges(node, u.scratch.uid);
   }
   check(u.sys.setXattr(place.fd, place.name, name, value, flags), key);
+  node.keptCtime = null;
   if (!killSetgid) return;
   const stat = new Stat();
   check(u.sys.statAt(place.fd, place.name, stat), 'stat');
@@ -76,4 +77,5 @@ export function removeXattr(u: Union, node: Inode, key: string): void {
   copyUp(u, node);
   const place = placeOf(u, node);
   check(u.sys.removeXattr(place.fd, place.name, name), key);
+  node.keptCtime = null;
 }
