@@ -198,10 +198,8 @@ export function release(u: Union, fh: number): void {
   u.plane.detach(fh);
   if (handle.mode === 'cached') node.cachedOpens -= 1;
   else dropBacking(u, node);
-  if (!wrote) return;
-  node.cacheStale = true;
-  // A mapping may have changed the times since the kernel last asked.
-  u.staleness.attributes(node);
+  // The attributes the kernel has were given with no validity while this handle lived.
+  if (wrote) node.cacheStale = true;
 }
 
 function dropBacking(u: Union, node: FileNode): void {
