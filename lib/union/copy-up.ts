@@ -36,7 +36,8 @@ export function copyUp(u: Union, node: Inode, size?: 0): void {
   }
   const file = node as FileNode;
   if (file.inUpper) {
-    if (file.aliases !== null) linkAliases(u, file);
+    // Found through the index, or through another name: this name may not be in the upper yet.
+    if (file.aliases !== null || file.dir === work.index) linkAliases(u, file);
     return;
   }
   copyFile(u, work, file, size);

@@ -117,7 +117,6 @@ export function rename(
 function bringUp(u: Union, end: RenameEnd): void {
   const node: Inode | null = end.entry?.node ?? null;
   if (node === null) throw fail('ESTALE', 'rename of what the kernel does not know');
-  if (node instanceof FileNode && node.inUpper && node.aliases === null) return;
   copyUp(u, node);
 }
 
