@@ -129,3 +129,17 @@ await t.test('one of two hard links of a lower is removed, the other stays and i
     t.equal(await m.client.stat('new.hard'), -2, 'the other stays away');
   }),
 );
+
+await t.test('a hard link of a lower is renamed after its other name was replaced and all was forgotten', (t) =>
+  onEach(t, configs, { lowers: [linked] }, async (m, t) => {
+    await ok(m.client.rename('d/other', 'new.hard'));
+    await m.forget();
+    await ok(m.client.put('d/new', 'changed', O.WRONLY | O.TRUNC));
+    await ok(m.client.rename('d/new', 'moved'));
+    t.equal(await m.client.cat('moved'), 'changed');
+    await m.remount();
+    t.equal(await m.client.cat('moved'), 'changed');
+    t.equal((await ok(m.client.stat('moved'))).nlink, 1);
+    t.equal(await m.client.stat('d/new'), -2, 'the old name stays away');
+  }),
+);
