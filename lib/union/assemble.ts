@@ -27,9 +27,25 @@ const DIR_FDS = 1024;
 /** Directory listings kept in cookie order. */
 const LISTINGS = 64;
 
-/** Only one writable mount may use a directory; the lock ends with the process. */
+/** How long a mount that is just ending may keep its lock, milliseconds, and how often it is tried. */
+const LOCK_PATIENCE = 1000;
+const LOCK_PAUSE = 50;
+
+/** Nothing is mounted yet, so nobody waits for this thread. */
+function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+/**
+ * Only one writable mount may use a directory; the lock ends with the process. After an unmount the
+ * old process lives a moment longer than its mount, so a lock that is taken is tried again for a while.
+ */
 function lock(sys: Syscalls, option: string, path: string, fd: number): void {
-  const result = sys.flock(fd, LOCK_EX | LOCK_NB);
+  let result = sys.flock(fd, LOCK_EX | LOCK_NB);
+  for (let waited = 0; result === -errno.EAGAIN && waited < LOCK_PATIENCE; waited += LOCK_PAUSE) {
+    pause(LOCK_PAUSE);
+    result = sys.flock(fd, LOCK_EX | LOCK_NB);
+  }
   if (result === -errno.EAGAIN) throw new MountError(`${option} ${shown(path)} is in use by another writable mount`);
   if (result < 0) throw fail('EIO', `lock ${path}`);
 }
