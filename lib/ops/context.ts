@@ -2,7 +2,8 @@
 // An operation that puts a node or a handle into its reply says so here, so that a reply that was
 // not delivered can be taken back.
 
-import { errno, fail } from '../errno.js';
+import { fail } from '../errno.js';
+import { check } from '../sys/check.js';
 import type { Stat } from '../sys/stat.js';
 import { DirNode, FileNode, type Inode } from '../union/inode.js';
 import { release } from '../union/open.js';
@@ -111,7 +112,6 @@ export function callerOf(request: Header, umask: number): Caller {
 
 /** The answer to work that settles with >= 0 or -errno and carries nothing. */
 export async function settled(work: Promise<number>): Promise<Answer> {
-  const result = await work;
-  if (result < 0) throw fail(result === -errno.EINTR ? 'EINTR' : 'EIO', 'work');
+  check(await work, 'work');
   return () => {};
 }

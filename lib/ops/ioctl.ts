@@ -2,7 +2,7 @@
 
 import { ErrnoError, fail } from '../errno.js';
 import { check } from '../sys/check.js';
-import { O_NONBLOCK, O_RDONLY } from '../sys/constants.js';
+import { O_NONBLOCK, O_RDONLY, S_IFREG } from '../sys/constants.js';
 import { placeOf } from '../union/attributes.js';
 import { copyUp } from '../union/copy-up.js';
 import { DirNode, FileNode, type Inode } from '../union/inode.js';
@@ -18,7 +18,7 @@ const SET_FSX = 0x401c5820;
 
 /** Runs `use` with a readable descriptor of `node`. */
 function withFd<T>(c: Context, node: Inode, use: (fd: number) => T): T {
-  const openable = node instanceof DirNode || (node instanceof FileNode && node.format === 0o100000);
+  const openable = node instanceof DirNode || (node instanceof FileNode && node.format === S_IFREG);
   if (!openable) throw fail('ENOTTY', 'ioctl on a special file');
   const place = placeOf(c.u, node);
   const flags = O_RDONLY | O_NONBLOCK;

@@ -33,8 +33,7 @@ export function getAttributes(u: Union, node: Inode, out: Stat): void {
 /** Turns the host's attributes of `node` in `out` into the union's. */
 export function present(u: Union, node: Inode, out: Stat): void {
   if (node instanceof FileNode) {
-    const count = hardLinkCount(u, node, out.nlink);
-    if (count !== out.nlink) out.nlink = count;
+    out.nlink = hardLinkCount(node, out.nlink);
   } else if (node instanceof DirNode) presentDirectory(u, node, out);
   showCtime(node, out);
   out.setIno(node.inoLow, node.inoHigh);

@@ -7,11 +7,12 @@ import {
   AT_REMOVEDIR,
   O_ACCMODE,
   O_CREAT,
+  O_DIRECTORY,
   O_EXCL,
-  O_RDWR,
   O_SYNC,
   O_TMPFILE,
   RENAME_EXCHANGE,
+  S_IFCHR,
   S_IFDIR,
   S_IFLNK,
   S_IFMT,
@@ -164,7 +165,7 @@ function openStage(u: Union, work: Workdir, fd: number): { fd: number; close: ()
   const { mode, gid } = stat;
   const name = work.temporary();
   asServer(u, () => check(u.sys.mkdirAt(work.fd, name, 0o700), 'create'));
-  const stage = check(u.sys.openAt(work.fd, name, 0o200000, 0), 'create');
+  const stage = check(u.sys.openAt(work.fd, name, O_DIRECTORY, 0), 'create');
   u.sys.chownAt(stage, '', 0xffffffff, gid);
   u.sys.chmodAt(stage, '', 0o700 | (mode & S_ISGID));
   if (typeof acl !== 'number') u.sys.setXattr(stage, '', 'system.posix_acl_default', acl, 0);
@@ -192,7 +193,7 @@ export function mknod(
   out: Stat,
 ): Inode {
   const format = mode & S_IFMT || S_IFREG;
-  if (format === 0o020000 && rdev === 0) throw fail('EPERM', 'char 0:0 is a whiteout');
+  if (format === S_IFCHR && rdev === 0) throw fail('EPERM', 'char 0:0 is a whiteout');
   const make = (fd: number, at: string): number => u.sys.mknodAt(fd, at, mode, rdev);
   return createObject(u, dir, name, { format, make }, caller, out);
 }
@@ -237,9 +238,8 @@ export function createUnnamed(
 ): { node: FileNode; fd: number } {
   if (!u.features.tmpfile) throw fail('EOPNOTSUPP', 'O_TMPFILE');
   const upper = upperOf(u, dir);
-  const access = (flags & O_ACCMODE) === O_RDWR ? O_RDWR : flags & O_ACCMODE;
   const fd = check(
-    asCaller(u, caller, () => u.sys.openAt(u.dirFds.fd(upper), '', O_TMPFILE | access, mode)),
+    asCaller(u, caller, () => u.sys.openAt(u.dirFds.fd(upper), '', O_TMPFILE | (flags & O_ACCMODE), mode)),
     'O_TMPFILE',
   );
   const node = new FileNode(null, '', S_IFREG, upper, '');

@@ -13,8 +13,8 @@ import type { Union } from './union.js';
 const nlinkNames = dialects('nlink');
 
 /** The link count users see, from the host's count. */
-export function hardLinkCount(_u: Union, node: FileNode, host: number): number {
-  return Math.max(node.extraLinks === 0 ? host : host + node.extraLinks, node.parent === null ? 0 : 1);
+export function hardLinkCount(node: FileNode, host: number): number {
+  return Math.max(host + node.extraLinks, node.parent === null ? 0 : 1);
 }
 
 /** The file known under host identity `key`, now under one more name. */

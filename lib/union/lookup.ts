@@ -4,7 +4,7 @@
 import { fail } from '../errno.js';
 import { log } from '../log.js';
 import { check } from '../sys/check.js';
-import { DT_REG, S_IFREG } from '../sys/constants.js';
+import { DT_REG, S_IFMT, S_IFREG } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
 import { getAttributes, placeOf, present } from './attributes.js';
@@ -125,7 +125,7 @@ function newFile(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat)
       return shared;
     }
   }
-  const node = new FileNode(dir, name, stat.mode & 0o170000, entry.dir, name);
+  const node = new FileNode(dir, name, stat.mode & S_IFMT, entry.dir, name);
   setNumber(u, node, stat);
   if (entry.dir.layer.writable) return upperFile(u, node, entry, stat);
   return stat.nlink > 1 ? lowerHardLink(u, node, stat) : node;

@@ -103,7 +103,7 @@ export function afterName(u: Union, node: FileNode, dir: DirNode, name: string, 
     const place = placeOf(u, node);
     if (node.dir !== index || u.sys.statAt(place.fd, place.name, stat) < 0) return;
     // The index's own link is the last one: no name shows the file any more.
-    if (hardLinkCount(u, node, stat.nlink) <= 0) dropIndex(u, node);
+    if (hardLinkCount(node, stat.nlink) <= 0) dropIndex(u, node);
     return;
   }
   const movesAway = inUpper && node.dir.layer.writable && node.dir !== index;

@@ -2,7 +2,7 @@
 
 import type { LayerDir } from './dir-fds.js';
 import { dropName } from './hard-links.js';
-import { DirNode, Entry, FileNode, type Inode, takeNumber } from './inode.js';
+import { DirNode, Entry, FileNode, type Inode, takeNumber, WHITEOUT } from './inode.js';
 import { noteName } from './readdir.js';
 import { afterName, bury, leave } from './remove.js';
 import type { Union } from './union.js';
@@ -23,7 +23,7 @@ export function settleMove(u: Union, from: RenameEnd, to: RenameEnd, newUpper: L
   const kind = source.kind;
   const entry = new Entry(kind, newUpper, 0, 0);
   takeNumber(entry, node);
-  entry.beneath = to.entry !== null && (to.entry.beneath || !to.entry.dir.layer.writable || to.entry.kind === 100);
+  entry.beneath = to.entry !== null && (to.entry.beneath || !to.entry.dir.layer.writable || to.entry.kind === WHITEOUT);
   entry.closed = true;
   leave(from.dir, from.name, source, whiteoutOld);
   const index = to.dir.index;

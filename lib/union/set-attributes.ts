@@ -1,7 +1,7 @@
 // chmod, chown, truncate, utimens: copy-up first, then the host's own call on the copy.
 
 import { check } from '../sys/check.js';
-import { S_IFLNK, S_ISGID, S_ISUID, UTIME_OMIT } from '../sys/constants.js';
+import { O_WRONLY, S_IFLNK, S_ISGID, S_ISUID, UTIME_OMIT } from '../sys/constants.js';
 import type { Stat } from '../sys/stat.js';
 import { getAttributes, type Place, placeOf } from './attributes.js';
 import { copyUp } from './copy-up.js';
@@ -70,7 +70,6 @@ function truncate(u: Union, place: Place, size: number, open: number | undefined
     check(u.sys.ftruncate(open, size), 'ftruncate');
     return;
   }
-  const O_WRONLY = 1;
   const fd = place.name === '' ? u.sys.reopen(place.fd, O_WRONLY) : u.sys.openAt(place.fd, place.name, O_WRONLY, 0);
   check(fd, 'truncate');
   const result = u.sys.ftruncate(fd, size);

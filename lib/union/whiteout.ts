@@ -3,7 +3,7 @@
 
 import { ErrnoError, errno, fail } from '../errno.js';
 import { check } from '../sys/check.js';
-import { O_CREAT, O_EXCL, O_WRONLY, RENAME_EXCHANGE, RENAME_WHITEOUT, S_IFCHR } from '../sys/constants.js';
+import { O_CREAT, O_DIRECTORY, O_EXCL, O_WRONLY, RENAME_EXCHANGE, RENAME_WHITEOUT, S_IFCHR } from '../sys/constants.js';
 import { asServer } from './caller.js';
 import { writePrivate } from './copy-metadata.js';
 import type { LayerDir } from './dir-fds.js';
@@ -94,7 +94,7 @@ export function setOpaque(u: Union, fd: number, name: string): void {
     check(marked, 'opaque');
     return;
   }
-  const inside = name === '' ? fd : check(u.sys.openAt(fd, name, 0o200000, 0), 'opaque');
+  const inside = name === '' ? fd : check(u.sys.openAt(fd, name, O_DIRECTORY, 0), 'opaque');
   const made = u.sys.openAt(inside, OPAQUE_FILE, O_CREAT | O_WRONLY, 0o600);
   if (made >= 0) u.sys.close(made);
   if (inside !== fd) u.sys.close(inside);

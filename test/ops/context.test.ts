@@ -62,4 +62,5 @@ t.test('settled work', async (t) => {
   t.type(await settled(Promise.resolve(0)), 'function');
   await t.rejects(settled(Promise.resolve(-errno.EINTR)), { code: errno.EINTR });
   await t.rejects(settled(Promise.resolve(-errno.EIO)), { code: errno.EIO });
+  await t.rejects(settled(Promise.resolve(-errno.ENOSPC)), { code: errno.ENOSPC }, 'fsync on a full disk');
 });

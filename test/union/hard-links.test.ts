@@ -60,14 +60,14 @@ unionTest(t, 'identities', layout, (t, w) => {
 
 unionTest(t, 'the count', layout, (t, w) => {
   const node = w.file('single');
-  t.equal(hardLinkCount(w.u, node, 3), 3);
+  t.equal(hardLinkCount(node, 3), 3);
   node.extraLinks = 2;
-  t.equal(hardLinkCount(w.u, node, 1), 3);
+  t.equal(hardLinkCount(node, 1), 3);
   node.extraLinks = -5;
-  t.equal(hardLinkCount(w.u, node, 1), 1, 'a file with a name has a link');
+  t.equal(hardLinkCount(node, 1), 1, 'a file with a name has a link');
   const lost = bare(w);
   lost.extraLinks = -5;
-  t.equal(hardLinkCount(w.u, lost, 1), 0);
+  t.equal(hardLinkCount(lost, 1), 0);
 });
 
 unionTest(t, 'the stored count', layout, (t, w) => {
