@@ -3,7 +3,7 @@
 import { ErrnoError, fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import { O_NONBLOCK, O_RDONLY, S_IFREG } from '../sys/constants.js';
-import { placeOf } from '../union/attributes.js';
+import { openAtPlace, placeOf } from '../union/attributes.js';
 import { copyUp } from '../union/copy-up.js';
 import { DirNode, FileNode, type Inode } from '../union/inode.js';
 import type { Opcode } from '../wire/abi.js';
@@ -20,17 +20,11 @@ const SET_FSX = 0x401c5820;
 function withFd<T>(c: Context, node: Inode, use: (fd: number) => T): T {
   const openable = node instanceof DirNode || (node instanceof FileNode && node.format === S_IFREG);
   if (!openable) throw fail('ENOTTY', 'ioctl on a special file');
-  const place = placeOf(c.u, node);
-  const flags = O_RDONLY | O_NONBLOCK;
-  const { sys } = c.u;
-  const fd = check(
-    place.name === '' ? sys.reopen(place.fd, flags) : sys.openAt(place.fd, place.name, flags, 0),
-    'ioctl',
-  );
+  const fd = check(openAtPlace(c.u, placeOf(c.u, node), O_RDONLY | O_NONBLOCK), 'ioctl');
   try {
     return use(fd);
   } finally {
-    sys.close(fd);
+    c.u.sys.close(fd);
   }
 }
 

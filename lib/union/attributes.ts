@@ -23,6 +23,11 @@ export function placeOf(u: Union, node: Inode): Place {
   return { fd: u.dirFds.fd(node.stack[0]), name: '' };
 }
 
+/** Opens what is at `place`: a descriptor, or -errno. */
+export function openAtPlace(u: Union, place: Place, flags: number): number {
+  return place.name === '' ? u.sys.reopen(place.fd, flags) : u.sys.openAt(place.fd, place.name, flags, 0);
+}
+
 /** Fills `out` with the attributes users see. */
 export function getAttributes(u: Union, node: Inode, out: Stat): void {
   const place = placeOf(u, node);

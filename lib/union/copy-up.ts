@@ -7,7 +7,7 @@ import { O_PATH, S_IFLNK, S_IFMT, S_IFREG, UTIME_OMIT } from '../sys/constants.j
 import { OwnedFd } from '../sys/fd.js';
 import { shown } from '../sys/name.js';
 import { Stat, W } from '../sys/stat.js';
-import { placeOf } from './attributes.js';
+import { openAtPlace, placeOf } from './attributes.js';
 import { asServer } from './caller.js';
 import { type CopySource, copiedFile, dropCopy } from './copy-data.js';
 import { copyMetadata, markImpure } from './copy-metadata.js';
@@ -162,7 +162,7 @@ function copyFile(u: Union, work: Workdir, node: FileNode, size: 0 | undefined):
 
 /** A lower file without a name (removed, but open) goes on as an unnamed file of the upper. */
 function keepNameless(u: Union, node: FileNode, made: { fd: number; name: string }, work: Workdir): void {
-  const fd = made.name === '' ? u.sys.reopen(made.fd, O_PATH) : u.sys.openAt(made.fd, made.name, O_PATH, 0);
+  const fd = openAtPlace(u, made, O_PATH);
   node.orphan?.close();
   node.orphan = new OwnedFd(u.sys, check(fd, 'copy-up of a removed file'));
   // Its link count was the lower's, less its names; on the host it now has none.
@@ -260,13 +260,7 @@ function linkAliases(u: Union, node: FileNode): void {
 function swapHandles(u: Union, node: FileNode): void {
   for (const handle of node.handles ?? []) {
     if (handle.mode === 'passthrough') continue;
-    const place = placeOf(u, node);
-    const path = place.name === '' ? place.fd : u.sys.openAt(place.fd, place.name, O_PATH, 0);
-    if (path < 0) throw new ErrnoError(-path, 'copy-up reopen');
-    const fd = u.sys.reopen(path, handle.openFlags);
-    if (place.name !== '') u.sys.close(path);
-    if (fd < 0) throw new ErrnoError(-fd, 'copy-up reopen');
-    handle.fd = fd;
-    u.plane.swap(handle.fh, fd);
+    handle.fd = check(openAtPlace(u, placeOf(u, node), handle.openFlags), 'copy-up reopen');
+    u.plane.swap(handle.fh, handle.fd);
   }
 }

@@ -15,6 +15,7 @@ import {
   identify,
   indexName,
   indexNameOfUpper,
+  namesOf,
   readExtraLinks,
   sharedNode,
   unidentify,
@@ -67,7 +68,8 @@ export function attach(dir: DirNode, entry: Entry, node: Inode): void {
   entry.node = node;
 }
 
-function detach(dir: DirNode, name: string, node: Inode): void {
+/** Unties `node` from the entry that shows it. */
+export function detach(dir: DirNode, name: string, node: Inode): void {
   const entry = dir.index?.entries.get(name);
   if (entry === undefined || entry.node !== node || dir.index === null) return;
   entry.node = null;
@@ -77,9 +79,7 @@ function detach(dir: DirNode, name: string, node: Inode): void {
 /** The kernel has forgotten `node`: nothing here remembers it any more. */
 export function forgetNode(u: Union, node: Inode): void {
   if (node instanceof FileNode) {
-    for (const { parent, name } of [{ parent: node.parent, name: node.name }, ...(node.aliases ?? [])]) {
-      if (parent !== null) detach(parent, name, node);
-    }
+    for (const { parent, name } of namesOf(node)) detach(parent, name, node);
     unidentify(u, node);
     dropCopy(node);
   } else {

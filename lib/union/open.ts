@@ -18,10 +18,11 @@ import {
   S_ISGID,
   S_ISUID,
 } from '../sys/constants.js';
-import { placeOf } from './attributes.js';
+import { openAtPlace, placeOf } from './attributes.js';
 import { copyUp } from './copy-up.js';
-import { namesOf } from './hard-links.js';
+import { namesOf, unidentify } from './hard-links.js';
 import type { Backing, FileHandle, FileNode } from './inode.js';
+import { detach } from './lookup.js';
 import { killPrivileges } from './privileges.js';
 import { keepReachable } from './remove.js';
 import type { Union } from './union.js';
@@ -60,10 +61,8 @@ export function openFile(u: Union, node: FileNode, flags: number, opener = 0): O
 function openPlace(u: Union, node: FileNode, flags: number): number {
   const place = placeOf(u, node);
   const bare = (flags & PASSED_ON) | (node.inUpper ? 0 : O_NOATIME);
-  const open = (with_: number): number =>
-    place.name === '' ? u.sys.reopen(place.fd, with_) : u.sys.openAt(place.fd, place.name, with_, 0);
-  const fd = open(bare);
-  return check(fd === -errno.EPERM ? open(bare & ~O_NOATIME) : fd, 'open');
+  const fd = openAtPlace(u, place, bare);
+  return check(fd === -errno.EPERM ? openAtPlace(u, place, bare & ~O_NOATIME) : fd, 'open');
 }
 
 /** Makes the handle of `fd`, which it takes over. */
@@ -174,14 +173,8 @@ export function refuseStale(u: Union, node: FileNode): void {
   if (node.backing === null || !node.backing.onLower) return;
   copyUp(u, node);
   keepReachable(u, node);
-  for (const { parent, name } of namesOf(node)) {
-    const entry = parent.index?.entries.get(name);
-    if (entry === undefined || entry.node !== node || parent.index === null) continue;
-    entry.node = null;
-    parent.index.liveNodes -= 1;
-  }
-  for (const key of node.identities ?? []) u.hardLinks.delete(key);
-  node.identities = null;
+  for (const { parent, name } of namesOf(node)) detach(parent, name, node);
+  unidentify(u, node);
   node.aliases = null;
   node.parent = null;
   throw fail('ESTALE', 'the name has a new node');

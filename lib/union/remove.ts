@@ -5,7 +5,7 @@ import { errno, fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import { AT_REMOVEDIR, DT_DIR, O_PATH } from '../sys/constants.js';
 import { OwnedFd } from '../sys/fd.js';
-import { placeOf } from './attributes.js';
+import { openAtPlace, placeOf } from './attributes.js';
 import { indexBeforeLoss, upperOf, writableWork } from './copy-up.js';
 import type { LayerDir } from './dir-fds.js';
 import { dropIndex, dropName, hardLinkCount, writeExtraLinks } from './hard-links.js';
@@ -25,8 +25,7 @@ export function isEmpty(u: Union, node: DirNode): boolean {
 /** Opens what the kernel still refers to, before its name goes. */
 export function keepReachable(u: Union, node: Inode): void {
   if (node.orphan !== null) return;
-  const place = placeOf(u, node);
-  const fd = place.name === '' ? u.sys.reopen(place.fd, O_PATH) : u.sys.openAt(place.fd, place.name, O_PATH, 0);
+  const fd = openAtPlace(u, placeOf(u, node), O_PATH);
   node.orphan = new OwnedFd(u.sys, check(fd, 'keep a removed object'));
 }
 

@@ -3,7 +3,7 @@
 import { check } from '../sys/check.js';
 import { O_WRONLY, S_IFLNK, S_ISGID, S_ISUID, UTIME_OMIT } from '../sys/constants.js';
 import type { Stat } from '../sys/stat.js';
-import { getAttributes, type Place, placeOf } from './attributes.js';
+import { getAttributes, openAtPlace, type Place, placeOf } from './attributes.js';
 import { copyUp } from './copy-up.js';
 import { FileNode, type Inode } from './inode.js';
 import { refusePrivileges, refuseStale } from './open.js';
@@ -70,8 +70,7 @@ function truncate(u: Union, place: Place, size: number, open: number | undefined
     check(u.sys.ftruncate(open, size), 'ftruncate');
     return;
   }
-  const fd = place.name === '' ? u.sys.reopen(place.fd, O_WRONLY) : u.sys.openAt(place.fd, place.name, O_WRONLY, 0);
-  check(fd, 'truncate');
+  const fd = check(openAtPlace(u, place, O_WRONLY), 'truncate');
   const result = u.sys.ftruncate(fd, size);
   u.sys.close(fd);
   check(result, 'truncate');
