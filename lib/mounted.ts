@@ -90,7 +90,7 @@ export async function mountUnion(options: MountOptions, mountpoint: string): Pro
     fd = mountFuse(syscalls, {
       mountpoint,
       source: sourceOf(options),
-      subtype: 'stratafs',
+      subtype: options.subtype,
       readOnly: u.workdir === null,
       allowOther: options.allowOther ?? syscalls.geteuid() === 0,
       uid: syscalls.geteuid(),

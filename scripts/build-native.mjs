@@ -1,13 +1,15 @@
-// Builds native/ into build/Release/stratafs.node when it is older than its sources.
-// `--prebuild` also copies it to prebuilds/, where node-gyp-build finds it. Knows nothing of TypeScript.
+// Builds native/ into build/Release (the addon and the launcher) when that is older than its sources.
+// `--prebuild` also copies both to prebuilds/, where node-gyp-build and launch.sh find them. Knows nothing of TypeScript.
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const built = join(root, 'build', 'Release', 'stratafs.node');
+const release = join(root, 'build', 'Release');
+const built = join(release, 'stratafs.node');
+const launcher = join(release, 'stratafs-launcher');
 
 function fail(message) {
   console.error(`stratafs: ${message}`);
@@ -19,11 +21,11 @@ function modified(path) {
 }
 
 function isFresh() {
-  const sources = readdirSync(join(root, 'native'))
-    .filter((name) => /\.(cc|h)$/.test(name))
+  const sources = readdirSync(join(root, 'native'), { recursive: true })
+    .filter((name) => /\.(cc|c|h)$/.test(name))
     .map((name) => join(root, 'native', name));
   const newest = Math.max(...[...sources, join(root, 'binding.gyp')].map(modified));
-  return modified(built) > newest;
+  return modified(built) > newest && existsSync(launcher);
 }
 
 function requireTool(tool) {
@@ -45,6 +47,8 @@ function build() {
   requireTool(process.env.CXX ?? 'g++');
   const result = spawnSync(gyp, ['rebuild', ...headerOption()], { cwd: root, stdio: 'inherit' });
   if (result.status !== 0) fail(`node-gyp ended with ${result.status ?? result.signal}`);
+  // Callers of the launcher may have a PATH without node.
+  writeFileSync(join(release, 'node-path'), process.execPath);
 }
 
 /** Node-API fits every runtime, the C library does not. */
@@ -54,6 +58,7 @@ function prebuild() {
   const target = join(folder, `stratafs.napi.${libc}.node`);
   mkdirSync(folder, { recursive: true });
   copyFileSync(built, target);
+  copyFileSync(launcher, join(folder, 'stratafs-launcher'));
   console.log(`stratafs: ${target}`);
 }
 

@@ -3,9 +3,12 @@
 
 import { Buffer } from 'node:buffer';
 import { realpathSync, statSync } from 'node:fs';
+import { MNT_DETACH } from '../sys/constants.js';
 import { bytesOf, shown } from '../sys/name.js';
+import { syscalls } from '../sys/syscalls.js';
 import { explain, MountError, type Place, refuseOverlap } from '../union/layers.js';
-import { applyList, checkWhole, defaultOptions, type MountOptions, refuseUnknown } from '../union/options.js';
+import { checkWhole, defaultOptions, type MountOptions } from '../union/options.js';
+import { applyInManner, FUSE_OVERLAYFS, type Manner, mannerOf, unknownArgument } from './manner.js';
 
 export type ChannelName = 'native' | 'fuse-native';
 
@@ -14,6 +17,8 @@ export interface MountRequest {
   /** Absolute byte path. */
   readonly mountpoint: string;
   readonly foreground: boolean;
+  /** mount(8) asks whether it would work, and wants nothing done. */
+  readonly dryRun: boolean;
   readonly channel: ChannelName;
 }
 
@@ -22,6 +27,7 @@ interface Words {
   readonly positional: string[];
   foreground: boolean;
   debug: boolean;
+  dryRun: boolean;
   channel: ChannelName;
 }
 
@@ -30,8 +36,15 @@ function channelName(value: string): ChannelName {
   throw new MountError(`--channel: '${value}' is neither native nor fuse-native`);
 }
 
-function sort(argv: readonly string[]): Words {
-  const words: Words = { lists: [], positional: [], foreground: false, debug: false, channel: 'native' };
+function sort(argv: readonly string[], manner: Manner): Words {
+  const words: Words = {
+    lists: [],
+    positional: [],
+    foreground: false,
+    debug: false,
+    dryRun: false,
+    channel: 'native',
+  };
   for (let at = 0; at < argv.length; at += 1) {
     const word = argv[at] as string;
     const value = (): string => {
@@ -40,13 +53,16 @@ function sort(argv: readonly string[]): Words {
       if (next === undefined) throw new MountError(`${word} needs a value`);
       return next;
     };
-    if (word === '-f' || word === '--foreground') words.foreground = true;
+    if (manner.mountHelper && word === '-f') words.dryRun = true;
+    else if (manner.mountHelper && ['-n', '-s', '-v'].includes(word)) continue;
+    else if (manner.mountHelper && (word === '-t' || word === '-N')) value();
+    else if (word === '-f' || word === '--foreground') words.foreground = true;
     else if (word === '-d' || word === '--debug') words.debug = true;
     else if (word === '-o') words.lists.push(value());
     else if (word.startsWith('-o')) words.lists.push(word.slice(2));
     else if (word === '--channel') words.channel = channelName(value());
     else if (word.startsWith('--channel=')) words.channel = channelName(word.slice('--channel='.length));
-    else if (word.startsWith('-') && word !== '-') throw new MountError(`unknown argument '${word}'`);
+    else if (word.startsWith('-') && word !== '-') unknownArgument(manner, word);
     else words.positional.push(word);
   }
   return words;
@@ -94,16 +110,30 @@ function refuseInside(options: MountOptions, mountpoint: string): void {
   }
 }
 
+/**
+ * Takes away what a killed server has left at the mountpoint: callers mount there again and expect it to
+ * work. Nobody can use a mount that answers ENOTCONN.
+ */
+function detachDead(mountpoint: string): void {
+  try {
+    statSync(Buffer.from(mountpoint, 'latin1'));
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ENOTCONN') syscalls.umount(mountpoint, MNT_DETACH);
+  }
+}
+
 /** Parses and checks argv; throws MountError naming the option and the path. */
-export function parseMount(argv: readonly string[]): MountRequest {
-  const words = sort(argv.map(bytesOf));
-  const options = defaultOptions();
-  for (const list of words.lists) applyList(options, list, refuseUnknown);
+export function parseMount(argv: readonly string[], manner = mannerOf('stratafs')): MountRequest {
+  const words = sort(argv.map(bytesOf), manner);
+  const options = { ...defaultOptions(), exclusive: !manner.dropIn };
+  if (manner.name === FUSE_OVERLAYFS) Object.assign(options, { subtype: manner.name, fsname: manner.name });
+  for (const list of words.lists) applyInManner(options, list, manner);
   checkWhole(options);
   const mountpoint = words.positional.at(-1);
   if (mountpoint === undefined) throw new MountError('no mountpoint');
   if (words.positional.length > 2) throw new MountError(`too many arguments before mountpoint ${shown(mountpoint)}`);
   resolveLayers(options);
+  if (manner.dropIn) detachDead(mountpoint);
   const place = resolvedDirectory('mountpoint', mountpoint);
   refuseInside(options, place.path);
   options.debug ||= words.debug;
@@ -111,6 +141,7 @@ export function parseMount(argv: readonly string[]): MountRequest {
     options,
     mountpoint: place.path,
     foreground: words.foreground || options.debug,
+    dryRun: words.dryRun,
     channel: words.channel,
   };
 }

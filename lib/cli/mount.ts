@@ -7,20 +7,24 @@ import { errno, errnoName } from '../errno.js';
 import { log, setLevel, setSink } from '../log.js';
 import { type Mounted, mountUnion, report } from '../mounted.js';
 import { type MountRequest, parseMount } from './arguments.js';
+import type { Manner } from './manner.js';
 
 /** Where the serving process says that the mount answers. */
 const READY_FD = 3;
 
 /** Entry of the command: returns the exit code. */
-export async function mountCommand(argv: readonly string[], serve: string): Promise<number> {
-  const request = parseMount(argv);
+export async function mountCommand(argv: readonly string[], manner: Manner, serve: readonly string[]): Promise<number> {
+  const request = parseMount(argv, manner);
+  if (request.dryRun) return 0;
   if (request.foreground) return serveHere(request, () => {});
-  return serveApart(argv, serve);
+  return serveApart([...serve, ...argv]);
 }
 
 /** Entry of the serving process. */
-export async function serveCommand(argv: readonly string[]): Promise<number> {
-  return serveHere(parseMount(argv), detach);
+export async function serveCommand(argv: readonly string[], manner: Manner): Promise<number> {
+  const request = parseMount(argv, manner);
+  if (request.dryRun) return 0;
+  return serveHere(request, detach);
 }
 
 /** After the mount answers nobody reads this process's output, and nobody waits for it. */
@@ -58,9 +62,9 @@ function listen(mounted: Mounted): void {
 }
 
 /** Starts the serving process and waits until it is ready or has failed. */
-function serveApart(argv: readonly string[], serve: string): Promise<number> {
+function serveApart(argv: readonly string[]): Promise<number> {
   const main = process.argv[1] as string;
-  const child = spawn(process.execPath, [main, serve, ...argv], {
+  const child = spawn(process.execPath, [main, ...argv], {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
   });

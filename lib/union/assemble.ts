@@ -3,6 +3,7 @@
 
 import { LRUCache } from 'lru-cache';
 import { errno, fail } from '../errno.js';
+import { log } from '../log.js';
 import { HandleTable } from '../nodes/handle-table.js';
 import { NodeTable } from '../nodes/node-table.js';
 import type { Jobs, Syscalls } from '../sys/calls.js';
@@ -27,8 +28,8 @@ const DIR_FDS = 1024;
 /** Directory listings kept in cookie order. */
 const LISTINGS = 64;
 
-/** How long a mount that is just ending may keep its lock, milliseconds, and how often it is tried. */
-const LOCK_PATIENCE = 1000;
+/** How long a mount that is just ending may keep its locks, milliseconds, and how often they are tried. */
+const LOCK_PATIENCE = 3000;
 const LOCK_PAUSE = 50;
 
 /** Nothing is mounted yet, so nobody waits for this thread. */
@@ -36,18 +37,33 @@ function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
+/** A directory that only one writable mount may use. */
+interface Lockable {
+  readonly option: string;
+  readonly path: string;
+  readonly fd: number;
+}
+
 /**
- * Only one writable mount may use a directory; the lock ends with the process. After an unmount the
- * old process lives a moment longer than its mount, so a lock that is taken is tried again for a while.
+ * Takes every lock; they end with the process. After an unmount the old process lives a moment longer than its
+ * mount, so locks that are taken are tried again for a while. False: another mount has them.
  */
-function lock(sys: Syscalls, option: string, path: string, fd: number): void {
-  let result = sys.flock(fd, LOCK_EX | LOCK_NB);
-  for (let waited = 0; result === -errno.EAGAIN && waited < LOCK_PATIENCE; waited += LOCK_PAUSE) {
-    pause(LOCK_PAUSE);
-    result = sys.flock(fd, LOCK_EX | LOCK_NB);
+function lock(sys: Syscalls, exclusive: boolean, places: readonly Lockable[]): boolean {
+  let patience = exclusive ? LOCK_PATIENCE : LOCK_PATIENCE / 3;
+  for (const { option, path, fd } of places) {
+    let result = sys.flock(fd, LOCK_EX | LOCK_NB);
+    for (; result === -errno.EAGAIN && patience > 0; patience -= LOCK_PAUSE) {
+      pause(LOCK_PAUSE);
+      result = sys.flock(fd, LOCK_EX | LOCK_NB);
+    }
+    if (result === 0) continue;
+    if (result !== -errno.EAGAIN) throw fail('EIO', `lock ${path}`);
+    const message = `${option} ${shown(path)} is in use by another writable mount`;
+    if (exclusive) throw new MountError(message);
+    log.warn(`${message}: neither sees what the other changes`);
+    return false;
   }
-  if (result === -errno.EAGAIN) throw new MountError(`${option} ${shown(path)} is in use by another writable mount`);
-  if (result < 0) throw fail('EIO', `lock ${path}`);
+  return true;
 }
 
 function openWorkdir(sys: Syscalls, options: MountOptions, upper: Layer): Workdir {
@@ -59,9 +75,11 @@ function openWorkdir(sys: Syscalls, options: MountOptions, upper: Layer): Workdi
     if (stat.dev !== upper.dev) {
       throw new MountError(`workdir ${shown(path)} is not on the filesystem of upperdir ${shown(upper.path)}`);
     }
-    lock(sys, 'upperdir', upper.path, upper.fd);
-    lock(sys, 'workdir', path, outer);
-    return new Workdir(sys, outer);
+    const owned = lock(sys, options.exclusive, [
+      { option: 'upperdir', path: upper.path, fd: upper.fd },
+      { option: 'workdir', path, fd: outer },
+    ]);
+    return new Workdir(sys, outer, owned);
   } catch (error) {
     sys.close(outer);
     throw error;
@@ -93,7 +111,7 @@ export async function assembleUnion(
   try {
     workdir = writable ? openWorkdir(sys, options, layers[0] as Layer) : null;
     const features = workdir === null ? readOnlyFeatures(sys) : probeFeatures(sys, workdir.fd);
-    if (workdir !== null && options.index && features.handles && features.dialect !== null) {
+    if (workdir?.owned === true && options.index && features.handles && features.dialect !== null) {
       workdir.useIndex(options.workdir as string);
     }
     return weave(

@@ -29,6 +29,7 @@ export function explain(code: number): string {
     EACCES: 'permission denied',
     ELOOP: 'too many symbolic links',
     EPERM: 'operation not permitted',
+    ENOTCONN: 'the server of what is mounted there is gone (umount it first)',
   };
   return known[errnoName(code)] ?? errnoName(code);
 }

@@ -18,6 +18,10 @@ export interface MountOptions {
   allowOther: boolean | null;
   debug: boolean;
   fsname: string | null;
+  /** `fuse.<subtype>` in the mount table. */
+  subtype: string;
+  /** Refuses an upper that another writable mount uses; else that is only said. */
+  exclusive: boolean;
   noacl: boolean;
   staticNlink: boolean;
   /** mount(2) flag words as written: nodev, noexec, ... */
@@ -38,6 +42,8 @@ export function defaultOptions(): MountOptions {
     allowOther: null,
     debug: false,
     fsname: null,
+    subtype: 'stratafs',
+    exclusive: true,
     noacl: false,
     staticNlink: false,
     flags: [],

@@ -46,16 +46,19 @@ export class Workdir {
   readonly fd: number;
   /** Descriptor of WORK itself. */
   readonly outer: number;
+  /** No other mount uses it: what is found here is left over. */
+  readonly owned: boolean;
   /** WORK/index as a layer directory; null when it is not used. */
   index: LayerDir | null = null;
   #counter = 0;
   /** Name of the shared whiteout, which each whiteout is a hard link of. */
   #whiteout: string | null = null;
 
-  /** Takes over `outer` (WORK), and makes WORK/work empty. */
-  constructor(sys: Syscalls, outer: number) {
+  /** Takes over `outer` (WORK), and makes WORK/work empty when nobody else uses it. */
+  constructor(sys: Syscalls, outer: number, owned = true) {
     this.#sys = sys;
     this.outer = outer;
+    this.owned = owned;
     const made = sys.mkdirAt(outer, 'work', 0o700);
     if (made < 0 && made !== -errno.EEXIST) throw new ErrnoError(-made, 'workdir: mkdir work');
     this.fd = check(sys.openAt(outer, 'work', O_RDONLY | O_DIRECTORY, 0), 'workdir: work');
@@ -73,11 +76,13 @@ export class Workdir {
   /** A name that nothing in WORK/work has. */
   temporary(): string {
     this.#counter += 1;
-    return `#${this.#counter.toString(16)}`;
+    const number = this.#counter.toString(16);
+    return this.owned ? `#${number}` : `#${process.pid.toString(16)}.${number}`;
   }
 
-  /** Removes everything left in WORK/work. */
+  /** Removes everything left in WORK/work, unless it may be another mount's. */
   clear(): void {
+    if (!this.owned) return;
     const removed = removeChildren(this.#sys, this.fd, 0);
     if (removed < 0) log.warn(`workdir: leftovers could not all be removed (${removed})`);
     this.#whiteout = null;
@@ -108,6 +113,7 @@ export class Workdir {
   }
 
   close(): void {
+    this.retireWhiteout();
     this.clear();
     if (this.index !== null) this.#sys.close(this.index.layer.fd);
     this.#sys.close(this.fd);
