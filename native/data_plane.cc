@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 namespace stratafs {
@@ -61,17 +60,6 @@ ssize_t WriteFully(int fd, const uint8_t* from, size_t size, int64_t offset) {
   return static_cast<ssize_t>(done);
 }
 
-// What a write by someone without CAP_FSETID does to the file it writes (file_remove_privs).
-int StripPrivileges(int fd) {
-  struct stat st;
-  if (fstat(fd, &st) < 0) return -errno;
-  mode_t kill = st.st_mode & S_ISUID;
-  if (st.st_mode & S_IXGRP) kill |= st.st_mode & S_ISGID;
-  if (kill != 0 && fchmod(fd, (st.st_mode & 07777) & ~kill) < 0) return -errno;
-  if (fremovexattr(fd, "security.capability") < 0 && errno != ENODATA && errno != EOPNOTSUPP) return -errno;
-  return 0;
-}
-
 }  // namespace
 
 DataPlane::DataPlane(int device, Counters* counters) : device_(device), counters_(counters) {}
@@ -116,7 +104,7 @@ bool DataPlane::ServeRead(const fuse::InHeader& header, const uint8_t* body) {
   auto found = table_.find(in.fh);
   if (found == table_.end()) return false;
   counters_->reads++;
-  Task task = {header.unique, found->second, static_cast<int64_t>(in.offset), in.size, false, false, {}};
+  Task task = {header.unique, found->second, header.nodeid, static_cast<int64_t>(in.offset), in.size, false, false, {}, {}};
   if (ReadCached(task) || Offload(&task)) return true;
   Run(&task);
   return true;
@@ -148,7 +136,8 @@ bool DataPlane::ServeWrite(const fuse::InHeader& header, const uint8_t* body) {
   counters_->writes++;
   const uint8_t* data = body + sizeof in;
   bool strip = (in.write_flags & fuse::kWriteKillSuidgid) != 0;
-  Task task = {header.unique, found->second, static_cast<int64_t>(in.offset), in.size, true, strip, {}};
+  Changer writer = {header.uid, header.gid, header.pid};
+  Task task = {header.unique, found->second, header.nodeid, static_cast<int64_t>(in.offset), in.size, true, strip, writer, {}};
   if (in.size > kInlineWrite && TakeBlock(in.size, &task.block)) {
     memcpy(task.block.bytes, data, in.size);
     if (Offload(&task)) return true;
@@ -224,12 +213,25 @@ void DataPlane::RunRead(const Task& task) {
 
 void DataPlane::RunWrite(const Task& task, const uint8_t* bytes) {
   int fd = task.file->get();
-  ssize_t put = task.strip ? StripPrivileges(fd) : 0;
-  if (put == 0) put = WriteFully(fd, bytes, task.size, task.offset);
+  int stripped = task.strip ? StripPrivileges(fd, task.writer) : 0;
+  if (stripped < 0) return ReplyError(task.unique, -stripped);
+  if (stripped > 0) TellNewMode(task.nodeid);
+  ssize_t put = WriteFully(fd, bytes, task.size, task.offset);
   if (put < 0) return ReplyError(task.unique, static_cast<int>(-put));
   counters_->bytes_written += static_cast<uint64_t>(put);
   fuse::WriteOut out = {static_cast<uint32_t>(put), 0};
   Reply(task.unique, &out, sizeof out);
+}
+
+// The kernel does not know that the mode it remembers is older than this write: it would execute the
+// new contents with the privileges of the old. Told before the contents change.
+void DataPlane::TellNewMode(uint64_t nodeid) {
+  struct {
+    fuse::OutHeader header;
+    fuse::NotifyInvalInode body;
+  } message = {{sizeof message, fuse::kNotifyInvalInode, 0}, {nodeid, -1, 0}};
+  ssize_t told = write(device_, &message, sizeof message);
+  (void)told;  // ENOENT: the kernel has forgotten the inode.
 }
 
 void DataPlane::Reply(uint64_t unique, const void* body, size_t length) {

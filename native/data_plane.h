@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "fuse_abi.h"
+#include "privileges.h"
 #include "unique_fd.h"
 
 namespace stratafs {
@@ -37,10 +38,12 @@ struct Block {
 struct Task {
   uint64_t unique;
   SharedFd file;
+  uint64_t nodeid;
   int64_t offset;
   size_t size;
   bool is_write;
   bool strip;   // set-id bits and capabilities go first
+  Changer writer;
   Block block;  // the data of a write; empty for a read
 };
 
@@ -77,6 +80,7 @@ class DataPlane {
   void Run(Task* task);
   void RunRead(const Task& task);
   void RunWrite(const Task& task, const uint8_t* bytes);
+  void TellNewMode(uint64_t nodeid);
   void Reply(uint64_t unique, const void* body, size_t length);
   void CountReply(ssize_t written);
   bool TakeBlock(size_t size, Block* out);

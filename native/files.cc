@@ -11,6 +11,7 @@
 
 #include "modules.h"
 #include "node_api_util.h"
+#include "privileges.h"
 
 namespace stratafs {
 namespace {
@@ -143,6 +144,13 @@ napi_value SetFsIds(napi_env env, napi_callback_info info) {
   return taken ? Number(env, 0) : ErrnoResult(env, EPERM);
 }
 
+napi_value InGroup(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  uint32_t pid = args.U32(0), gid = args.U32(1);
+  if (!args.ok()) return args.Refuse();
+  return Number(env, InGroups(pid, gid) ? 1 : 0);
+}
+
 napi_value Geteuid(napi_env env, napi_callback_info) { return Number(env, geteuid()); }
 
 napi_value Getegid(napi_env env, napi_callback_info) { return Number(env, getegid()); }
@@ -163,7 +171,7 @@ void RegisterFiles(napi_env env, napi_value target) {
       {"fallocate", Fallocate}, {"lseek", Lseek},       {"pread", Pread},
       {"pwrite", Pwrite},       {"fsync", Fsync},       {"orderData", OrderData},       {"syncfs", Syncfs},
       {"flock", Flock},         {"umask", Umask},       {"setFsIds", SetFsIds},
-      {"geteuid", Geteuid},     {"getegid", Getegid},   {"raiseFileLimit", RaiseFileLimit},
+      {"geteuid", Geteuid},     {"getegid", Getegid},   {"inGroup", InGroup},     {"raiseFileLimit", RaiseFileLimit},
   };
   Expose(env, target, methods);
 }

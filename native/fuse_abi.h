@@ -76,6 +76,15 @@ struct WriteOut {
 };
 static_assert(sizeof(WriteOut) == 8, "fuse_write_out");
 
+// A negative offset drops attributes and leaves the pages alone.
+struct NotifyInvalInode {
+  uint64_t ino;
+  int64_t off;
+  int64_t len;
+};
+static_assert(sizeof(NotifyInvalInode) == 24, "fuse_notify_inval_inode_out");
+constexpr int32_t kNotifyInvalInode = 2;
+
 struct BackingMap {
   int32_t fd;
   uint32_t flags;

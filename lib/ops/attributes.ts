@@ -39,7 +39,7 @@ function changesOf(c: Context, r: Of<'SETATTR'>): AttributeChanges {
   const mtime = time(valid, SetattrValid.MTIME, SetattrValid.MTIME_NOW, r.body.mtime, r.body.mtimeNsec);
   const handle = has(SetattrValid.FH) ? c.u.handles.get(fh) : undefined;
   return {
-    killPrivileges: has(SetattrValid.KILL_SUIDGID),
+    ...(has(SetattrValid.KILL_SUIDGID) && { killPrivileges: r }),
     ...(has(SetattrValid.MODE) && { mode: mode & ~S_IFMT }),
     ...(has(SetattrValid.UID) && { uid }),
     ...(has(SetattrValid.GID) && { gid }),

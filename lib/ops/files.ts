@@ -6,7 +6,7 @@ import { check } from '../sys/check.js';
 import { DT_REG } from '../sys/constants.js';
 import type { FileHandle } from '../union/inode.js';
 import { handleOf, openFile, release } from '../union/open.js';
-import { killPrivileges } from '../union/privileges.js';
+import { killPrivileges, killUnlessRoot } from '../union/privileges.js';
 import { FSYNC_FDATASYNC, OPEN_KILL_SUIDGID, Opcode } from '../wire/abi.js';
 import type { RequestOf } from '../wire/requests.js';
 import { type Answer, type Context, settled } from './context.js';
@@ -22,7 +22,7 @@ export function onOpen(c: Context, r: Of<'OPEN'>): void {
   if (node.format >>> 12 !== DT_REG) throw fail('ENXIO', 'open of a special file');
   const opened = openFile(c.u, node, r.body.flags, r.uid);
   putOpened(c, opened);
-  if ((r.body.openFlags & OPEN_KILL_SUIDGID) !== 0) killPrivileges(c.u, { fd: opened.handle.fd, name: '' }, c.stat);
+  if ((r.body.openFlags & OPEN_KILL_SUIDGID) !== 0) killPrivileges(c.u, node, r, c.stat);
 }
 
 export function onRelease(c: Context, r: Of<'RELEASE'>): void {
@@ -55,6 +55,7 @@ export function onFsync(c: Context, r: Of<'FSYNC'>): undefined | Promise<Answer>
 export function onFallocate(c: Context, r: Of<'FALLOCATE'>): void {
   const { fh, mode, offset, length } = r.body;
   const handle = writableHandle(c, fh);
+  killUnlessRoot(c.u, handle.node, r, c.stat);
   check(c.u.sys.fallocate(handle.fd, mode, offset, length), 'fallocate');
 }
 
@@ -77,6 +78,7 @@ export function onCopyFileRange(
   if (flags !== 0) throw fail('EINVAL', 'copy_file_range');
   const from = handleOf(c.u, fhIn);
   const to = writableHandle(c, fhOut);
+  killUnlessRoot(c.u, to.node, r, c.stat);
   const wide = r.opcode === Opcode.COPY_FILE_RANGE_64;
   const answer = (count: number): void => {
     if (count < 0) throw new ErrnoError(-count, 'copy_file_range');

@@ -75,8 +75,8 @@ function fgetattr(c: Call, path: string, fh: number): Outcome {
   return presented(c, path);
 }
 
-function change(c: Call, node: Inode, changes: Omit<AttributeChanges, 'killPrivileges'>): number {
-  setAttributes(c.u, node, { ...changes, killPrivileges: false }, c.walk.tree.stat);
+function change(c: Call, node: Inode, changes: AttributeChanges): number {
+  setAttributes(c.u, node, changes, c.walk.tree.stat);
   return 0;
 }
 

@@ -100,6 +100,8 @@ export interface Syscalls {
   umask(mask: number): number;
   /** Sets fsuid and fsgid of this thread; later calls create and check as that user. */
   setFsIds(uid: number, gid: number): number;
+  /** 1 when thread `pid` has `gid` among its supplementary groups, 0 when not or not to be seen. */
+  inGroup(pid: number, gid: number): number;
   geteuid(): number;
   getegid(): number;
   /** Raises RLIMIT_NOFILE's soft limit to the hard one; returns the new limit. */

@@ -23,7 +23,7 @@ import { copyUp } from './copy-up.js';
 import { namesOf, unidentify } from './hard-links.js';
 import type { Backing, FileHandle, FileNode } from './inode.js';
 import { detach } from './lookup.js';
-import { killPrivileges } from './privileges.js';
+import { killPrivileges, unknownChanger } from './privileges.js';
 import { keepReachable } from './remove.js';
 import type { Union } from './union.js';
 
@@ -108,7 +108,7 @@ function chooseMode(u: Union, node: FileNode, fd: number, flags: number, opener:
   if (mode === 'stale') throw fail('ESTALE', 'a lower file in passthrough is opened for writing');
   // Root keeps privileges when it writes, on any filesystem.
   const risky = mode === 'passthrough' && wantsWrite(flags) && opener !== 0 && isPrivileged(u, fd);
-  return risky ? withoutPrivileges(u, node, fd) : mode;
+  return risky ? withoutPrivileges(u, node) : mode;
 }
 
 /** Setuid, setgid, or with capabilities. */
@@ -124,10 +124,9 @@ function isPrivileged(u: Union, fd: number): boolean {
  * file is written through the data plane, which strips them as the kernel asks. Where passthrough
  * opens live already it is stripped now.
  */
-function withoutPrivileges(u: Union, node: FileNode, fd: number): IoMode {
+function withoutPrivileges(u: Union, node: FileNode): IoMode {
   if (node.backing === null) return 'cached';
-  killPrivileges(u, { fd, name: '' }, u.scratch);
-  u.staleness.attributes(node);
+  killPrivileges(u, node, unknownChanger, u.scratch);
   return 'passthrough';
 }
 

@@ -1,19 +1,45 @@
 // Taking setuid, setgid and file capabilities away, as Linux does when somebody without the privilege
-// changes a file's contents.
+// changes a file's contents or owner.
 
 import { check } from '../sys/check.js';
 import { S_ISGID, S_ISUID } from '../sys/constants.js';
 import type { Stat } from '../sys/stat.js';
-import type { Place } from './attributes.js';
+import { placeOf } from './attributes.js';
+import type { Inode } from './inode.js';
 import type { Union } from './union.js';
 
+/** Who changes a file. */
+export interface Changer {
+  readonly uid: number;
+  readonly gid: number;
+  readonly pid: number;
+}
+
+/** Somebody of whom nothing is known: a member of no group. */
+export const unknownChanger: Changer = { uid: 0xffffffff, gid: 0xffffffff, pid: 0 };
+
+/** Without execution by the group, setgid is no privilege; it stays for members. */
+function losesSetgid(u: Union, stat: Stat, who: Changer): boolean {
+  if ((stat.mode & S_ISGID) === 0) return false;
+  if ((stat.mode & 0o010) !== 0) return true;
+  return who.uid !== 0 && who.gid !== stat.gid && u.sys.inGroup(who.pid, stat.gid) !== 1;
+}
+
 /** `scratch` is overwritten. */
-export function killPrivileges(u: Union, place: Place, scratch: Stat): void {
+export function killPrivileges(u: Union, node: Inode, who: Changer, scratch: Stat): void {
+  const place = placeOf(u, node);
   check(u.sys.statAt(place.fd, place.name, scratch), 'stat');
   const { mode } = scratch;
   if (scratch.isDirectory) return;
-  const executableByGroup = (mode & 0o010) !== 0;
-  const kept = mode & ~S_ISUID & (executableByGroup ? ~S_ISGID : ~0);
-  if (kept !== mode) check(u.sys.chmodAt(place.fd, place.name, kept & 0o7777), 'chmod');
+  const kept = mode & ~S_ISUID & (losesSetgid(u, scratch, who) ? ~S_ISGID : ~0);
   u.sys.removeXattr(place.fd, place.name, 'security.capability');
+  if (kept === mode) return;
+  check(u.sys.chmodAt(place.fd, place.name, kept & 0o7777), 'chmod');
+  // The kernel would go on to execute the changed contents by the mode it remembers.
+  u.staleness.attributes(node);
+}
+
+/** The same where the kernel does not say whether `who` has the privilege: root has it. */
+export function killUnlessRoot(u: Union, node: Inode, who: Changer, scratch: Stat): void {
+  if (who.uid !== 0) killPrivileges(u, node, who, scratch);
 }

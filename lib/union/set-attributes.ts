@@ -7,7 +7,7 @@ import { getAttributes, openAtPlace, type Place, placeOf } from './attributes.js
 import { copyUp } from './copy-up.js';
 import { FileNode, type Inode } from './inode.js';
 import { refusePrivileges, refuseStale } from './open.js';
-import { killPrivileges } from './privileges.js';
+import { type Changer, killPrivileges } from './privileges.js';
 import type { Union } from './union.js';
 
 /** A time to set: seconds since 1970 (may be negative) and nanoseconds, or UTIME_NOW, UTIME_OMIT. */
@@ -24,8 +24,8 @@ export interface AttributeChanges {
   readonly size?: number;
   readonly atime?: TimeChange;
   readonly mtime?: TimeChange;
-  /** Take setuid, setgid and capabilities away: somebody without the privilege changed the contents. */
-  readonly killPrivileges: boolean;
+  /** Take setuid, setgid and capabilities away: this one changes contents or owner without the privilege to keep them. */
+  readonly killPrivileges?: Changer;
   /** The open file that ftruncate came by. */
   readonly fd?: number;
 }
@@ -38,12 +38,13 @@ export function setAttributes(u: Union, node: Inode, changes: AttributeChanges, 
   if (changes.size !== undefined && node instanceof FileNode) refuseStale(u, node);
   copyUp(u, node, changes.size === 0 ? 0 : undefined);
   const place = placeOf(u, node);
+  // Before the owner changes: membership in the group that the file has had decides.
+  if (changes.killPrivileges !== undefined) killPrivileges(u, node, changes.killPrivileges, out);
   if (changes.uid !== undefined || changes.gid !== undefined) {
     check(u.sys.chownAt(place.fd, place.name, changes.uid ?? NOBODY, changes.gid ?? NOBODY), 'chown');
   }
   if (changes.size !== undefined) truncate(u, place, changes.size, changes.fd);
   if (changes.mode !== undefined) changeMode(u, node, place, changes.mode);
-  if (changes.killPrivileges) killPrivileges(u, place, out);
   if (changes.atime !== undefined || changes.mtime !== undefined) {
     const { atime = omit, mtime = omit } = changes;
     check(

@@ -101,6 +101,10 @@ export abstract class AgentCalls {
   chdir = (path: string) => this.#n('chdir', path);
   setids = (uid: number, gid: number) => this.#n('setids', uid, gid);
   setgroup = (gid: number) => this.#n('setgroup', gid);
+  /** Another user, with supplementary groups. */
+  becomes = (uid: number, gid: number, ...groups: readonly number[]) => this.#n('becomes', uid, gid, ...groups);
+  /** RLIMIT_FSIZE, SIGXFSZ ignored. */
+  fsize = (bytes: number) => this.#n('fsize', bytes);
   umask = (mask: number) => this.#n('umask', mask);
   pid = () => this.#n('pid');
 

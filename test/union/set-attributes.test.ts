@@ -13,8 +13,10 @@ const lowers = [{ f: file('12345', { mode: 0o6755 }), big: file('b'.repeat(1 << 
 const layout = { lowers };
 
 function set(w: TempUnion, path: string, changes: Partial<AttributeChanges>): void {
-  setAttributes(w.u, w.node(path), { killPrivileges: false, ...changes }, w.stat);
+  setAttributes(w.u, w.node(path), changes, w.stat);
 }
+
+const stranger = { uid: 1234, gid: 1234, pid: 0 };
 
 unionTest(t, 'mode', layout, (t, w) => {
   set(w, 'f', { mode: 0o4600 });
@@ -64,9 +66,9 @@ unionTest(t, 'a mode change leaves the modification time', layout, (t, w) => {
 });
 
 unionTest(t, 'privileges go', layout, (t, w) => {
-  set(w, 'f', { size: 1, killPrivileges: true });
+  set(w, 'f', { size: 1, killPrivileges: stranger });
   t.equal(w.stat.mode, 0o100755);
-  set(w, 'd', { mode: 0o2755, killPrivileges: true });
+  set(w, 'd', { mode: 0o2755, killPrivileges: stranger });
   t.equal(w.stat.mode, 0o042755, 'a directory keeps its own');
 });
 

@@ -10,6 +10,7 @@ import { locks } from './locks.js';
 import { lookup } from './lookup.js';
 import { mapping } from './mapping.js';
 import { openFlags } from './open-flags.js';
+import { ownership } from './ownership.js';
 import { permissions } from './permissions.js';
 import { remove } from './remove.js';
 import { rename } from './rename.js';
@@ -29,6 +30,7 @@ export const conformanceMap: Readonly<Record<string, Family>> = {
   xattrs,
   locks,
   permissions,
+  ownership,
   unlinked,
   filesystem,
 };

@@ -1,6 +1,8 @@
 // Calls that name a file by its path, relative to the agent's working directory.
 #include "agent.h"
 #include <grp.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -18,6 +20,23 @@ static long long do_setids(void) {
 static long long do_setgroup(void) {
   gid_t group = (gid_t)num(1);
   return RESULT(setgroups(1, &group));
+}
+
+// becomes UID GID GROUP…: another user, with supplementary groups.
+static long long do_becomes(void) {
+  gid_t groups[MAX_TOKENS], gid = (gid_t)num(2);
+  uid_t uid = (uid_t)num(1);
+  for (int i = 3; i < token_count; i++) groups[i - 3] = (gid_t)num(i);
+  if (setgroups(token_count > 3 ? (size_t)(token_count - 3) : 0, groups) < 0) return -errno;
+  if (setresgid(gid, gid, gid) < 0) return -errno;
+  return RESULT(setresuid(uid, uid, uid));
+}
+
+// fsize BYTES: RLIMIT_FSIZE, with SIGXFSZ ignored, so that writes beyond it answer.
+static long long do_fsize(void) {
+  struct rlimit limit = {(rlim_t)num(1), (rlim_t)num(1)};
+  signal(SIGXFSZ, SIG_IGN);
+  return RESULT(setrlimit(RLIMIT_FSIZE, &limit));
 }
 
 static long long do_umask(void) { return umask((mode_t)num(1)); }
@@ -168,6 +187,7 @@ static long long do_bindunix(void) { return unix_socket(1); }
 static long long do_connectunix(void) { return unix_socket(0); }
 
 const struct call path_calls[] = {
+    {"becomes", do_becomes},   {"fsize", do_fsize},
     {"setids", do_setids},         {"setgroup", do_setgroup},   {"umask", do_umask},
     {"chdir", do_chdir},           {"pid", do_pid},             {"open", do_open},
     {"openat", do_openat},         {"mkdir", do_mkdir},         {"mknod", do_mknod},

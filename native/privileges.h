@@ -1,0 +1,28 @@
+// Taking setuid, setgid and file capabilities away, as Linux does when somebody without CAP_FSETID
+// changes a file (file_remove_privs). Refuses to know which operation the change was.
+
+#ifndef STRATAFS_PRIVILEGES_H_
+#define STRATAFS_PRIVILEGES_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+namespace stratafs {
+
+// Who changes a file, as the request's header says.
+struct Changer {
+  uint32_t uid;
+  uint32_t gid;
+  uint32_t pid;
+};
+
+// Whether thread `pid`, which waits for our answer, has `gid` among its supplementary groups.
+bool InGroups(uint32_t pid, gid_t gid);
+
+// 1 when the mode changed (which the kernel may remember), 0 when not, or -errno.
+int StripPrivileges(int fd, const Changer& who);
+
+}  // namespace stratafs
+
+#endif  // STRATAFS_PRIVILEGES_H_
