@@ -11,7 +11,7 @@ import { Notifier } from './session/notifier.js';
 import { MAX_WRITE, Session } from './session/session.js';
 import { addon, type NativeChannel } from './sys/binding.js';
 import { liveFds } from './sys/fd.js';
-import { jobs, syscalls } from './sys/syscalls.js';
+import { type Jobs, jobs, type Syscalls, syscalls } from './sys/syscalls.js';
 import { assembleUnion, dissolveUnion } from './union/assemble.js';
 import { MountError } from './union/layers.js';
 import type { MountOptions } from './union/options.js';
@@ -79,12 +79,22 @@ function validityOf(options: MountOptions): number {
   return options.upper !== null && options.readOnly ? SHARED_VALIDITY : Number.POSITIVE_INFINITY;
 }
 
+/** The calls that a mount makes; tests put faults between them and the host. */
+export interface HostCalls {
+  readonly syscalls: Syscalls;
+  readonly jobs: Jobs;
+}
+
 /** Mounts over the native channel. Resolves when the mount answers; throws MountError before anything is mounted. */
-export async function mountUnion(options: MountOptions, mountpoint: string): Promise<Mounted> {
+export async function mountUnion(
+  options: MountOptions,
+  mountpoint: string,
+  host: HostCalls = { syscalls, jobs },
+): Promise<Mounted> {
   syscalls.raiseFileLimit();
   const plane = new LatePlane();
   const notifier = new Notifier();
-  const u = await assembleUnion(syscalls, jobs, options, plane, notifier);
+  const u = await assembleUnion(host.syscalls, host.jobs, options, plane, notifier);
   let fd: number;
   try {
     fd = mountFuse(syscalls, {

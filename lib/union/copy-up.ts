@@ -12,9 +12,10 @@ import { asServer } from './caller.js';
 import { type CopySource, copiedFile, dropCopy } from './copy-data.js';
 import { copyMetadata, markImpure } from './copy-metadata.js';
 import { LayerDir } from './dir-fds.js';
-import { identify, indexName, namesOf, writeExtraLinks } from './hard-links.js';
+import { identify, indexName, namesOf } from './hard-links.js';
 import { DirNode, FileNode, type Inode, takeNumber } from './inode.js';
 import { keepCtime, showCtime } from './kept-ctime.js';
+import { presetLinks, whileLinking, writeExtraLinks } from './link-counts.js';
 import { namesIn } from './lookup.js';
 import { originOf } from './origin.js';
 import { settleStack } from './stack.js';
@@ -44,12 +45,11 @@ export function copyUp(u: Union, node: Inode, size?: 0): void {
 }
 
 /**
- * Before a name of a lower file with several links goes: the count of the names that stay is kept
- * with the file's copy in the index, as kernel overlayfs does.
+ * Before a name of a lower file with several links goes: the file gets its copy in the index, and the
+ * name its link, so that the name and the stored count go in one step, as in kernel overlayfs.
  */
 export function indexBeforeLoss(u: Union, node: Inode | null): void {
-  if (node instanceof FileNode && !node.inUpper && node.identities !== null && u.workdir?.index != null)
-    copyUp(u, node);
+  if (node instanceof FileNode && node.identities !== null && u.workdir?.index != null) copyUp(u, node);
 }
 
 /** The upper's directory of `node`, copied up with its parents when it is not there yet. */
@@ -205,12 +205,15 @@ function publish(
     settleEntry(u, node.parent as DirNode, node.name, parentUpper);
   } else {
     const index = work.index as LayerDir;
+    // The index's own link counts on the host and is not a name.
+    const extra = lower.nlink - 1 + node.extraLinks;
+    presetLinks(u, made, extra);
     const linked = u.sys.linkAt(made.fd, made.name, index.layer.fd, hex);
     if (linked < 0 && linked !== -errno.EEXIST) check(linked, 'copy-up index');
     moveTo(u, node, index, hex);
-    // The index's own link counts on the host and is not a name.
-    node.extraLinks = lower.nlink - 1 + node.extraLinks;
-    writeExtraLinks(u, node);
+    node.extraLinks = extra;
+    node.lowerLinks = lower.nlink;
+    if (linked < 0) writeExtraLinks(u, node);
   }
   linkAliases(u, node);
 }
@@ -247,11 +250,8 @@ function linkAliases(u: Union, node: FileNode): void {
     const upper = upperOf(u, parent);
     const fd = u.dirFds.fd(upper);
     willHoldCopies(u, parent);
-    keepingTimes(u, parent, fd, () => check(u.sys.linkAt(u.dirFds.fd(node.dir), node.base, fd, name), 'copy-up link'));
-    if (node.dir === u.workdir?.index) {
-      node.extraLinks -= 1;
-      writeExtraLinks(u, node);
-    }
+    const add = (): number => check(u.sys.linkAt(u.dirFds.fd(node.dir), node.base, fd, name), 'copy-up link');
+    whileLinking(u, node, () => keepingTimes(u, parent, fd, add));
     settleEntry(u, parent, name, upper);
   }
 }

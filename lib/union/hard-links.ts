@@ -2,15 +2,11 @@
 // mounts by the index: WORK/index holds, under the lower file's handle in hex, a link to its copy.
 
 import { Buffer } from 'node:buffer';
-import { log } from '../log.js';
 import type { Stat } from '../sys/stat.js';
 import type { LayerDir } from './dir-fds.js';
 import type { DirNode, FileNode } from './inode.js';
 import { originOf, readOrigin } from './origin.js';
-import { dialects, privateName } from './private-xattrs.js';
 import type { Union } from './union.js';
-
-const nlinkNames = dialects('nlink');
 
 /** The link count users see, from the host's count. */
 export function hardLinkCount(node: FileNode, host: number): number {
@@ -81,30 +77,6 @@ export function indexNameOfUpper(u: Union, dir: LayerDir, name: string, out: Sta
   if (origin === null) return null;
   const hex = Buffer.from(origin).toString('hex');
   return u.sys.statAt(index.layer.fd, hex, out) === 0 ? hex : null;
-}
-
-/** Reads the persistent link count of an indexed file: what to add to the host's count. */
-export function readExtraLinks(u: Union, fd: number, name: string, upperLinks: number, lowerLinks: number): number {
-  for (const key of nlinkNames) {
-    const raw = u.sys.getXattr(fd, name, key);
-    if (typeof raw === 'number') continue;
-    const match = /^([UL])([+-]\d+)/.exec(Buffer.from(raw).toString('latin1'));
-    if (match === null) continue;
-    const base = match[1] === 'U' ? upperLinks : lowerLinks;
-    return base + Number(match[2]) - upperLinks;
-  }
-  return 0;
-}
-
-/** Stores the link count before a name comes or goes, so that a crash leaves it at most too high. */
-export function writeExtraLinks(u: Union, node: FileNode): void {
-  const index = u.workdir?.index;
-  const dialect = u.features.dialect;
-  if (index == null || dialect === null || node.dir !== index) return;
-  const sign = node.extraLinks < 0 ? '-' : '+';
-  const value = Buffer.from(`U${sign}${Math.abs(node.extraLinks)}`, 'latin1');
-  const result = u.sys.setXattr(index.layer.fd, node.base, privateName(dialect, 'nlink'), value, 0);
-  if (result < 0) log.once('warn', 'index.nlink', `index: link count of ${node.base} not stored (${result})`);
 }
 
 /** Removes the index entry of a file whose last name went. */

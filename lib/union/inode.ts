@@ -143,6 +143,8 @@ export class FileNode extends Inode {
   identities: string[] | null = null;
   /** The link count shown, less the count of the host: lower names count, the index's does not. */
   extraLinks = 0;
+  /** The link count of the lower file that an indexed copy was made from. */
+  lowerLinks = 0;
   /** A copy of a lower file that is being made. */
   copying: Copying | null = null;
 

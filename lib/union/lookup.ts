@@ -10,18 +10,10 @@ import { Stat } from '../sys/stat.js';
 import { getAttributes, placeOf, present } from './attributes.js';
 import { dropCopy } from './copy-data.js';
 import { LayerDir } from './dir-fds.js';
-import {
-  addName,
-  identify,
-  indexName,
-  indexNameOfUpper,
-  namesOf,
-  readExtraLinks,
-  sharedNode,
-  unidentify,
-} from './hard-links.js';
+import { addName, identify, indexName, indexNameOfUpper, namesOf, sharedNode, unidentify } from './hard-links.js';
 import { type DirIndex, DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { indexOf } from './layer-walk.js';
+import { readExtraLinks } from './link-counts.js';
 import { readOrigin, statOrigin } from './origin.js';
 import { dialects } from './private-xattrs.js';
 import { settleStack } from './stack.js';
@@ -154,6 +146,7 @@ function adoptIndex(u: Union, node: FileNode, stat: Stat): void {
   if (hex === null || index == null || probe.identity() !== stat.identity()) return;
   node.dir = index;
   node.base = hex;
+  node.lowerLinks = lowerLinks;
   node.extraLinks = readExtraLinks(u, index.layer.fd, hex, stat.nlink, lowerLinks);
   identify(u, node, lowerKey);
 }
@@ -179,6 +172,7 @@ function lowerHardLink(u: Union, node: FileNode, stat: Stat): FileNode {
   }
   node.dir = index;
   node.base = hex;
+  node.lowerLinks = lowerLinks;
   node.extraLinks = readExtraLinks(u, index.layer.fd, hex, stat.nlink, lowerLinks);
   identify(u, node, stat.identity());
   return node;

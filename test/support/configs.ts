@@ -11,6 +11,8 @@ export interface Config {
   /** More mount options, comma separated. */
   readonly options?: string;
   readonly channel?: 'native' | 'fuse-native';
+  /** What is run in place of the built command, with the command's arguments. */
+  readonly program?: string;
 }
 
 export const host: Config = { name: 'host', kind: 'host' };

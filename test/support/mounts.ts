@@ -100,11 +100,12 @@ export class Mounted {
     return agent;
   }
 
-  async mount(): Promise<void> {
+  /** `env` is added to the server's environment. */
+  async mount(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const { config, options } = this.#setup;
     const joined = [config.options, options].filter(Boolean).join(',');
-    const env = { STRATAFS_STATS: this.#statsFile };
-    this.#server = await startServer({ ...config, options: joined }, this.layers, env);
+    const all = { STRATAFS_STATS: this.#statsFile, ...env };
+    this.#server = await startServer({ ...config, options: joined }, this.layers, all);
     this.#client = await this.newClient();
   }
 

@@ -131,7 +131,7 @@ async function answers(path: string): Promise<void> {
 function commandOf(config: Config, layers: Layers): string[] {
   const options = [layerOptions(layers), config.options].filter(Boolean).join(',');
   if (config.kind === 'fuse-overlayfs') return ['fuse-overlayfs', '-f', '-o', options, layers.mountpoint];
-  const command = [process.execPath, mainScript, 'mount', '-f', '-o', options];
+  const command = [process.execPath, config.program ?? mainScript, 'mount', '-f', '-o', options];
   if (config.channel === 'fuse-native') command.push('--channel=fuse-native');
   return [...command, layers.mountpoint];
 }

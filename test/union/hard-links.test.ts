@@ -10,13 +10,11 @@ import {
   identify,
   indexName,
   namesOf,
-  readExtraLinks,
   sharedNode,
   unidentify,
 } from '../../lib/union/hard-links.js';
 import { FileNode } from '../../lib/union/inode.js';
 import { unlink } from '../../lib/union/remove.js';
-import { raw } from '../support/plant.js';
 import { dir, file, hardlink } from '../support/tree.js';
 import { type TempUnion, unionTest } from '../support/union-in-temp.js';
 
@@ -68,23 +66,6 @@ unionTest(t, 'the count', layout, (t, w) => {
   const lost = bare(w);
   lost.extraLinks = -5;
   t.equal(hardLinkCount(lost, 1), 0);
-});
-
-unionTest(t, 'the stored count', layout, (t, w) => {
-  const fd = w.sys.openPath(w.work, 0);
-  w.sys.mknodAt(fd, 'f', 0o100600, 0);
-  const stored = (value: string): number => {
-    w.sys.setXattr(fd, 'f', 'trusted.overlay.nlink', raw(value), 0);
-    return readExtraLinks(w.u, fd, 'f', 2, 5);
-  };
-  t.equal(readExtraLinks(w.u, fd, 'f', 2, 5), 0, 'none is stored');
-  t.equal(stored('U+3'), 3);
-  t.equal(stored('U-1'), -1);
-  t.equal(stored('L-1'), 2, '5 lower links less one, 2 upper links are counted already');
-  t.equal(stored('L+0'), 3);
-  t.equal(stored('nonsense'), 0);
-  w.sys.unlinkAt(fd, 'f', 0);
-  w.sys.close(fd);
 });
 
 const count = (w: TempUnion, path: string): number => {
