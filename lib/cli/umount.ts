@@ -2,6 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { errno } from '../errno.js';
+import { NOT_INSTALLED } from '../session/mount.js';
 import { UMOUNT_NOFOLLOW } from '../sys/constants.js';
 import { bytesOf, shown } from '../sys/name.js';
 import { syscalls } from '../sys/syscalls.js';
@@ -17,6 +18,9 @@ export function umountCommand(argv: readonly string[]): number {
     throw new MountError(`mountpoint ${shown(mountpoint)}: ${why}`);
   }
   const helper = spawnSync('fusermount3', ['-u', '--', argv[0] as string], { stdio: ['ignore', 'ignore', 'inherit'] });
-  if (helper.error !== undefined) throw new MountError(`fusermount3: ${helper.error.message}`);
+  if (helper.error !== undefined) {
+    const missing = (helper.error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new MountError(`fusermount3: ${missing ? NOT_INSTALLED : helper.error.message}`);
+  }
   return helper.status ?? 1;
 }

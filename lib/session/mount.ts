@@ -1,7 +1,10 @@
 // Getting a /dev/fuse descriptor mounted somewhere and gone again: mount(2) where it is allowed,
 // fusermount3 where it is not.
 
+import { Buffer } from 'node:buffer';
+import { spawn } from 'node:child_process';
 import { errno } from '../errno.js';
+import { log } from '../log.js';
 import type { Syscalls } from '../sys/calls.js';
 import {
   MNT_DETACH,
@@ -83,9 +86,13 @@ function mountDirectly(sys: Syscalls, fd: number, request: MountRequest): number
   return sys.mount(request.source, request.mountpoint, type, mountFlags(request), data.join(','));
 }
 
+/** fusermount3 is the one program that mounts for users. */
+export const NOT_INSTALLED = 'not found, install it (Debian: fuse3) or mount as root';
+
 function mountThroughHelper(sys: Syscalls, request: MountRequest, direct: number): number {
   const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll(',', '\\,');
-  const words = request.flags.filter((word) => word !== 'dev' && word !== 'suid');
+  const given = request.flags.filter((word) => word !== 'dev' && word !== 'suid');
+  const words = given.some((word) => word.endsWith('atime')) ? given : ['noatime', ...given];
   const options = [
     'default_permissions',
     `fsname=${escaped(request.source)}`,
@@ -96,7 +103,8 @@ function mountThroughHelper(sys: Syscalls, request: MountRequest, direct: number
   ];
   const result = sys.fusermount(request.mountpoint, options.join(','));
   if (typeof result === 'number' && result >= 0) return result;
-  const why = typeof result === 'string' ? result.trim() : explain(-result);
+  const missing = result === -errno.ENOENT;
+  const why = typeof result === 'string' ? result.trim().replace(/^fusermount3: /, '') : missing ? NOT_INSTALLED : explain(-result);
   throw new MountError(`mountpoint ${shown(request.mountpoint)}: mount(2): ${explain(-direct)}; fusermount3: ${why}`);
 }
 
@@ -104,4 +112,14 @@ function mountThroughHelper(sys: Syscalls, request: MountRequest, direct: number
 export function unmountFuse(sys: Syscalls, mountpoint: string): void {
   const first = sys.umount(mountpoint, UMOUNT_NOFOLLOW);
   if (first === -errno.EBUSY) sys.umount(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
+  if (first === -errno.EPERM) unmountThroughHelper(mountpoint);
+}
+
+/** This process serves the mount: it goes on answering while the helper works. */
+function unmountThroughHelper(mountpoint: string): void {
+  const failed = (why: string): void => log.error(`unmount ${shown(mountpoint)}: fusermount3: ${why}`);
+  const argv = ['-u', '-z', '--', Buffer.from(mountpoint, 'latin1').toString()];
+  const helper = spawn('fusermount3', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+  helper.on('error', (error) => failed(error.message));
+  helper.stderr.on('data', (text: Buffer) => failed(text.toString().trim()));
 }
