@@ -110,7 +110,7 @@ export async function assembleUnion(
   let workdir: Workdir | null = null;
   try {
     workdir = writable ? openWorkdir(sys, options, layers[0] as Layer) : null;
-    const features = workdir === null ? readOnlyFeatures(sys) : probeFeatures(sys, workdir.fd);
+    const features = workdir === null ? readOnlyFeatures(sys, (layers[0] as Layer).fd) : probeFeatures(sys, workdir.fd);
     if (workdir?.owned === true && options.index && features.handles && features.dialect !== null) {
       workdir.useIndex(options.workdir as string);
     }

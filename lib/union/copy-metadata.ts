@@ -23,7 +23,7 @@ export function copyMetadata(u: Union, from: Place, to: Place, stat: Stat, origi
   if (!own) check(u.sys.chownAt(to.fd, to.name, stat.uid, stat.gid), 'copy-up chown');
   copyXattrs(u, from, to);
   if ((stat.mode & S_IFMT) !== S_IFLNK) check(u.sys.chmodAt(to.fd, to.name, stat.mode & 0o7777), 'copy-up chmod');
-  if (origin !== null) setPrivate(u, to, 'origin', origin);
+  if (origin !== null && carriesPrivate(u, stat)) setPrivate(u, to, 'origin', origin);
 }
 
 function copyXattrs(u: Union, from: Place, to: Place): void {
@@ -44,6 +44,11 @@ function copyXattrs(u: Union, from: Place, to: Place): void {
       log.once('warn', `copy-up ${key}`, `upperdir does not take ${key}: copies lose it`);
     } else check(result, `copy-up setxattr ${key}`);
   }
+}
+
+/** Linux gives user.* attributes to regular files and directories only. */
+export function carriesPrivate(u: Union, stat: Stat): boolean {
+  return u.features.dialect !== 'user' || stat.isRegular || stat.isDirectory;
 }
 
 /** Sets a private attribute: 0 or -errno; EOPNOTSUPP where the host has no namespace for them. */

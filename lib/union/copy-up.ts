@@ -10,7 +10,7 @@ import { Stat, W } from '../sys/stat.js';
 import { openAtPlace, placeOf } from './attributes.js';
 import { asServer } from './caller.js';
 import { type CopySource, copiedFile, dropCopy } from './copy-data.js';
-import { copyMetadata, markImpure } from './copy-metadata.js';
+import { carriesPrivate, copyMetadata, markImpure } from './copy-metadata.js';
 import { LayerDir } from './dir-fds.js';
 import { identify, indexName, namesOf } from './hard-links.js';
 import { DirNode, FileNode, type Inode, takeNumber } from './inode.js';
@@ -147,10 +147,13 @@ function copyFile(u: Union, work: Workdir, node: FileNode, size: 0 | undefined):
   const fd = regular ? copiedFile(u, work, node, source) : null;
   const made = fd === null ? { fd: work.fd, name: temporary as string } : { fd: fd.fd, name: '' };
   try {
-    const origin = originOf(u.sys, node.dir.layer, source.fd, source.name);
+    const indexed = source.stat.nlink > 1 && carriesPrivate(u, source.stat) ? indexName(u, node.dir, node.base) : null;
+    // A copy that leaves its hard links behind is a file of its own.
+    const origin =
+      source.stat.nlink === 1 || indexed !== null ? originOf(u.sys, node.dir.layer, source.fd, source.name) : null;
     copyMetadata(u, { fd: source.fd, name: source.name }, made, source.stat, origin);
     check(setTimes(u, made.fd, made.name, source.stat), 'copy-up utimens');
-    if (parentUpper !== null) publish(u, work, node, made, parentUpper, source.stat);
+    if (parentUpper !== null) publish(u, work, node, made, parentUpper, source.stat, indexed);
     else keepNameless(u, node, made, work);
     keepTimes(u, node, source.stat);
   } finally {
@@ -193,8 +196,8 @@ function publish(
   made: { fd: number; name: string },
   parentUpper: LayerDir,
   lower: Stat,
+  hex: string | null,
 ): void {
-  const hex = lower.nlink > 1 && work.index !== null ? indexName(u, node.dir, node.base) : null;
   const upperFd = u.dirFds.fd(parentUpper);
   if (hex === null) {
     willHoldCopies(u, node.parent as DirNode);

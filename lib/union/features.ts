@@ -2,7 +2,6 @@
 // A missing one degrades with a named warning here, never by surprise at use.
 
 import { readFileSync } from 'node:fs';
-import { errno } from '../errno.js';
 import { log } from '../log.js';
 import type { Syscalls } from '../sys/calls.js';
 import { O_RDWR, O_TMPFILE, RENAME_EXCHANGE, RENAME_WHITEOUT, S_IFCHR } from '../sys/constants.js';
@@ -28,13 +27,15 @@ function durabilityOf(sys: Syscalls, fd: number): Durability {
 export interface Features {
   /** Namespace of the private xattrs that are written; null where the host takes none. */
   readonly dialect: Dialect | null;
-  /** mknod of char 0:0. */
+  /** Whiteouts are char 0:0; else `.wh.` files. */
   readonly deviceWhiteout: boolean;
   readonly tmpfile: boolean;
   readonly renameWhiteout: boolean;
   readonly renameExchange: boolean;
-  /** name_to_handle_at and open_by_handle_at. */
+  /** name_to_handle_at: files have names that renames do not change. */
   readonly handles: boolean;
+  /** open_by_handle_at, which needs a privilege outside of user namespaces. */
+  readonly openHandles: boolean;
   /** FICLONE; cleared after the first refusal. */
   reflink: boolean;
   /** What a copy's data needs before the copy may take its name. */
@@ -51,7 +52,7 @@ function mapsFewIds(): boolean {
 }
 
 /** A mount without an upper writes nothing. */
-export function readOnlyFeatures(sys: Syscalls): Features {
+export function readOnlyFeatures(sys: Syscalls, top: number): Features {
   return {
     dialect: null,
     deviceWhiteout: false,
@@ -59,6 +60,7 @@ export function readOnlyFeatures(sys: Syscalls): Features {
     renameWhiteout: false,
     renameExchange: false,
     handles: true,
+    openHandles: mayOpenHandles(sys, top),
     reflink: false,
     durability: 'none',
     uid: sys.geteuid(),
@@ -97,29 +99,35 @@ function probeRename(sys: Syscalls, work: number, flags: number): boolean {
   return done === 0;
 }
 
-function probeHandles(sys: Syscalls, work: number): boolean {
-  const handle = sys.nameToHandle(work, '');
+function mayOpenHandles(sys: Syscalls, dir: number): boolean {
+  const handle = sys.nameToHandle(dir, '');
   if (typeof handle === 'number') return false;
-  const fd = sys.openHandle(work, handle, 0);
+  const fd = sys.openHandle(dir, handle, 0);
   if (fd >= 0) sys.close(fd);
   return fd >= 0;
 }
 
+/** Users of fuse-overlayfs know this name: set to anything, whiteouts are `.wh.` files on every host. */
+const NO_DEVICES = 'FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT';
+
 function probeDevice(sys: Syscalls, work: number): boolean {
+  if (process.env[NO_DEVICES] !== undefined) return false;
   const made = sys.mknodAt(work, '#device', S_IFCHR, 0);
   if (made === 0) sys.unlinkAt(work, '#device', 0);
-  return made === 0 && made !== -errno.EPERM;
+  return made === 0;
 }
 
 /** Tries everything in the empty directory behind `work`. */
 export function probeFeatures(sys: Syscalls, work: number): Features {
+  const deviceWhiteout = probeDevice(sys, work);
   const features: Features = {
     dialect: probeDialect(sys, work),
-    deviceWhiteout: probeDevice(sys, work),
+    deviceWhiteout,
     tmpfile: probeTmpfile(sys, work),
-    renameWhiteout: probeRename(sys, work, RENAME_WHITEOUT),
+    renameWhiteout: deviceWhiteout && probeRename(sys, work, RENAME_WHITEOUT),
     renameExchange: probeRename(sys, work, RENAME_EXCHANGE),
-    handles: probeHandles(sys, work),
+    handles: typeof sys.nameToHandle(work, '') !== 'number',
+    openHandles: mayOpenHandles(sys, work),
     reflink: true,
     durability: durabilityOf(sys, work),
     uid: sys.geteuid(),
@@ -130,7 +138,7 @@ export function probeFeatures(sys: Syscalls, work: number): Features {
     if (missing) log.warn(consequence);
   };
   without(features.dialect === null, 'upperdir takes no trusted or user xattrs: opaque marks are .wh..wh..opq files');
-  without(!features.deviceWhiteout, 'upperdir refuses char 0:0: whiteouts are .wh. files, names end at 251 bytes');
+  without(!deviceWhiteout, 'no char 0:0 in upperdir: whiteouts are .wh. files, names end at 251 bytes');
   without(!features.tmpfile, 'upperdir has no O_TMPFILE: copies are prepared under temporary names');
   without(!features.renameExchange, 'upperdir cannot exchange names: some replacements take two steps');
   return features;

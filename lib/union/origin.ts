@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer';
 import type { HostHandle, Syscalls } from '../sys/calls.js';
 import { O_PATH } from '../sys/constants.js';
-import type { Stat } from '../sys/stat.js';
+import { type Stat, W } from '../sys/stat.js';
 import type { Layer } from './layers.js';
 import { dialects } from './private-xattrs.js';
 import type { Union } from './union.js';
@@ -58,13 +58,62 @@ export function readOrigin(u: Union, fd: number, name: string): Uint8Array | nul
   return null;
 }
 
-/** Fills `out` with the attributes of the lower file that `origin` names; false when it is not here. */
+/** Word positions (low, high) of the inode number in the handles of the filesystems that are known. */
+const numberPlaces: readonly (readonly [number, number])[] = [
+  [0, -1], // ext4, f2fs: number, generation
+  [0, 1], // xfs, btrfs: a number of 64 bits first
+  [1, 2], // tmpfs: generation, number
+];
+const SHORT_HANDLE = 8;
+
+function wordAt(handle: HostHandle, place: number): number {
+  return place < 0 ? 0 : Buffer.from(handle.bytes).readUInt32LE(4 * place);
+}
+
+const known = new WeakMap<Layer, { type: number; length: number; place: readonly [number, number] } | null>();
+
+/** Where `layer`'s handles hold the inode number, learned from its root's; null when that does not show. */
+function numberPlace(sys: Syscalls, layer: Layer, scratch: Stat): ReturnType<typeof known.get> {
+  const before = known.get(layer);
+  if (before !== undefined) return before;
+  const root = sys.nameToHandle(layer.fd, '');
+  const told = typeof root !== 'number' && sys.statAt(layer.fd, '', scratch) === 0 && root.bytes.length >= SHORT_HANDLE;
+  const place = told
+    ? numberPlaces
+        .filter(([, high]) => (root.bytes.length === SHORT_HANDLE) === high < 0)
+        .find(([low, high]) => wordAt(root, low) === scratch.inoLow && wordAt(root, high) === scratch.inoHigh)
+    : undefined;
+  const learned = told && place !== undefined ? { type: root.type, length: root.bytes.length, place } : null;
+  known.set(layer, learned);
+  return learned;
+}
+
+/**
+ * Where the host opens no handles for this server (a user namespace, a plain user), the handle itself
+ * still tells the number. A copy that has an origin and is not in the index had one link only.
+ */
+function readNumber(sys: Syscalls, layer: Layer, handle: HostHandle, out: Stat): boolean {
+  const learned = numberPlace(sys, layer, out);
+  if (learned == null || learned.type !== handle.type || learned.length !== handle.bytes.length) return false;
+  const [low, high] = learned.place;
+  out.words.fill(0);
+  out.setIno(wordAt(handle, low), wordAt(handle, high));
+  out.words[W.dev] = layer.dev;
+  out.nlink = 1;
+  return true;
+}
+
+/**
+ * Fills `out` with the number, filesystem and link count of the lower file that `origin` names; false
+ * when it is not here.
+ */
 export function statOrigin(u: Union, origin: Uint8Array, out: Stat): boolean {
   const decoded = decodeOrigin(origin);
-  if (decoded === null || !u.features.handles) return false;
+  if (decoded === null) return false;
   const wanted = Buffer.from(decoded.uuid);
   const layer = u.layers.find((candidate) => !candidate.writable && wanted.equals(layerUuid(u.sys, candidate)));
   if (layer === undefined) return false;
+  if (!u.features.openHandles) return readNumber(u.sys, layer, decoded.handle, out);
   const fd = u.sys.openHandle(layer.fd, decoded.handle, O_PATH);
   if (fd < 0) return false;
   const result = u.sys.statAt(fd, '', out);

@@ -34,7 +34,7 @@ const renameWithout =
 unionTest(t, 'this host has them all', { lowers: [{}], upper: null }, (t, w) => {
   const features = probe(w, () => undefined);
   t.match(features, { dialect: 'trusted', deviceWhiteout: true, tmpfile: true, renameWhiteout: true });
-  t.match(features, { renameExchange: true, handles: true, uid: 0, gid: 0, overflowIds: false });
+  t.match(features, { renameExchange: true, handles: true, openHandles: true, uid: 0, gid: 0, overflowIds: false });
   t.same(readdirSync(w.work), [], 'nothing is left');
 });
 
@@ -58,7 +58,7 @@ unionTest(t, 'one is missing', { lowers: [{}], upper: null }, (t, w) => {
   );
   t.match(
     probe(w, (f) => f.refuse('openHandle', errno.EPERM)),
-    { handles: false },
+    { handles: true, openHandles: false },
   );
   t.match(probe(w, renameWithout(RENAME_EXCHANGE)), { renameExchange: false, renameWhiteout: true });
   t.match(probe(w, renameWithout(RENAME_WHITEOUT)), { renameExchange: true, renameWhiteout: false });
@@ -72,7 +72,7 @@ unionTest(t, 'one is missing', { lowers: [{}], upper: null }, (t, w) => {
 });
 
 t.test('a read-only mount', async (t) => {
-  t.match(readOnlyFeatures(syscalls), { dialect: null, deviceWhiteout: false, handles: true });
+  t.match(readOnlyFeatures(syscalls, -1), { dialect: null, deviceWhiteout: false, handles: true });
 });
 
 const layout = {
@@ -88,6 +88,7 @@ const poor: Readonly<Record<string, (faulty: FaultySyscalls) => void>> = {
   },
   reflinks: (f) => f.refuse('clone', errno.EOPNOTSUPP),
   handles: (f) => f.refuse('nameToHandle', errno.EOPNOTSUPP),
+  'opening handles': (f) => f.refuse('openHandle', errno.EPERM),
 };
 for (const [name, spoil] of Object.entries(poor)) {
   const faulty = new FaultySyscalls();
