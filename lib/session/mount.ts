@@ -104,7 +104,12 @@ function mountThroughHelper(sys: Syscalls, request: MountRequest, direct: number
   const result = sys.fusermount(request.mountpoint, options.join(','));
   if (typeof result === 'number' && result >= 0) return result;
   const missing = result === -errno.ENOENT;
-  const why = typeof result === 'string' ? result.trim().replace(/^fusermount3: /, '') : missing ? NOT_INSTALLED : explain(-result);
+  const why =
+    typeof result === 'string'
+      ? result.trim().replace(/^fusermount3: /, '')
+      : missing
+        ? NOT_INSTALLED
+        : explain(-result);
   throw new MountError(`mountpoint ${shown(request.mountpoint)}: mount(2): ${explain(-direct)}; fusermount3: ${why}`);
 }
 

@@ -12,8 +12,8 @@ import { encode } from './tokens.js';
 
 let compiled: string | undefined;
 
-/** Builds the agent once for each state of its sources. */
-function agentProgram(): string {
+/** Builds the agent once for each state of its sources; the path of the program. */
+export function buildAgent(): string {
   if (compiled !== undefined) return compiled;
   const source = join(checkout, 'test', 'support', 'agent');
   const files = readdirSync(source).sort();
@@ -57,7 +57,7 @@ export class Agent extends AgentCalls {
 
   /** Starts a client in `directory`. A directory that cannot be entered is an exception. */
   static async start(directory: string): Promise<Agent> {
-    const agent = new Agent(spawn(agentProgram(), [], { cwd: '/' }));
+    const agent = new Agent(spawn(buildAgent(), [], { cwd: '/' }));
     const entered = await agent.chdir(Buffer.from(directory, 'utf8').toString('latin1'));
     if (entered < 0) throw new Error(`agent cannot enter ${directory}: ${entered}`);
     return agent;

@@ -3,6 +3,9 @@
 import { existsSync } from 'node:fs';
 import { mainScript } from './paths.js';
 
+/** What the program that runs here was given; see rooms.ts. */
+export const room = process.env.STRATAFS_TEST_ROOM;
+
 export type Kind = 'stratafs' | 'kernel' | 'fuse-overlayfs' | 'host';
 
 export interface Config {
@@ -13,6 +16,8 @@ export interface Config {
   readonly channel?: 'native' | 'fuse-native';
   /** What is run in place of the built command, with the command's arguments. */
   readonly program?: string;
+  /** Added to the server's environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export const host: Config = { name: 'host', kind: 'host' };
@@ -25,14 +30,23 @@ export const nativeCached: Config = {
   channel: 'native',
   options: 'passthrough=off',
 };
+export const fileWhiteouts: Config = {
+  ...native,
+  name: 'file-whiteouts',
+  env: { FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT: '1' },
+};
+/** In a user namespace, the mount made there too. */
+export const userns: Config = { name: 'userns', kind: 'stratafs', channel: 'native' };
+/** As a plain user, mounted by fusermount3. */
+export const plainUser: Config = { name: 'user', kind: 'stratafs', channel: 'native' };
 export const fuseNative: Config = { name: 'fuse-native', kind: 'stratafs', channel: 'fuse-native' };
 
-const all = [host, kernel, fuseOverlayfs, native, nativeCached, fuseNative];
+const all = [host, kernel, fuseOverlayfs, native, nativeCached, fileWhiteouts, userns, plainUser, fuseNative];
 
 /** Why `config` cannot run here, or undefined. */
 export function missing(config: Config): string | undefined {
   if (config.kind === 'host') return undefined;
-  if (process.getuid?.() !== 0) return 'needs root';
+  if (room === undefined && process.getuid?.() !== 0) return 'needs root';
   if (config.kind === 'kernel') return undefined;
   if (!existsSync('/dev/fuse')) return 'needs /dev/fuse';
   if (config.kind === 'fuse-overlayfs') return existsSync('/usr/bin/fuse-overlayfs') ? undefined : 'not installed';
@@ -43,4 +57,10 @@ export function missing(config: Config): string | undefined {
 export function chosen(wanted: readonly Config[]): readonly Config[] {
   const names = process.env.STRATAFS_TEST_CONFIGS?.split(',');
   return names ? all.filter((config) => names.includes(config.name)) : wanted;
+}
+
+export function byName(name: string): Config {
+  const found = all.find((config) => config.name === name);
+  if (found === undefined) throw new Error(`no configuration is called ${name}`);
+  return found;
 }

@@ -45,6 +45,9 @@ export interface Stats {
   readonly assertions: number;
 }
 
+/** A plain user has no clients that are somebody else. */
+export class NoOtherUser extends Error {}
+
 /** A mount and its clients, as a test sees it. */
 export class Mounted {
   readonly layers: Layers;
@@ -96,7 +99,7 @@ export class Mounted {
   async newClient(path = '.', uid = 0, gid = uid): Promise<Agent> {
     const agent = await Agent.start(join(this.root, path));
     this.#clients.push(agent);
-    if (uid !== 0) await agent.setids(uid, gid);
+    if (uid !== 0 && (await agent.setids(uid, gid)) < 0) throw new NoOtherUser(`no client may be user ${uid} here`);
     return agent;
   }
 

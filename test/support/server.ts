@@ -3,9 +3,10 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import { Agent, hostAgent } from './agent.js';
-import type { Config } from './configs.js';
+import { type Config, room } from './configs.js';
 import { eventually, sleep } from './expect.js';
 import { mainScript } from './paths.js';
 
@@ -42,11 +43,15 @@ export function mountEntry(path: string): { type: string; source: string; option
   return { type: type as string, source: source as string, options: line.split(' ')[5] as string };
 }
 
+function detach(path: string): [string, string[]] {
+  return process.getuid?.() === 0 ? ['umount', ['-l', path]] : ['fusermount3', ['-u', '-z', path]];
+}
+
 /** Detaches whatever is mounted at `path`; silent when nothing is. */
 export async function forceUnmount(path: string): Promise<void> {
   while (isMounted(path)) {
     try {
-      await run('umount', ['-l', path], { timeout: 10_000 });
+      await run(...detach(path), { timeout: 10_000 });
     } catch {
       return;
     }
@@ -140,7 +145,7 @@ function commandOf(config: Config, layers: Layers): string[] {
 async function processServer(config: Config, layers: Layers, env: NodeJS.ProcessEnv): Promise<Server> {
   const command = commandOf(config, layers);
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...config.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const { ended, stderr } = watch(child);
@@ -196,7 +201,8 @@ export async function mountReadOnly(layers: Layers, path: string): Promise<void>
     await run('mount', ['--bind', stack[0] as string, path]);
     return;
   }
-  await run('mount', ['-t', 'overlay', 'overlay', '-o', `ro,lowerdir=${stack.join(':')}`, path]);
+  const dialect = room === 'userns' ? ',userxattr' : '';
+  await run('mount', ['-t', 'overlay', 'overlay', '-o', `ro,lowerdir=${stack.join(':')}${dialect}`, path]);
 }
 
 /** Starts `config` over the layers. */
@@ -208,7 +214,8 @@ export async function startServer(config: Config, layers: Layers, env: NodeJS.Pr
 
 /** The kernel forgets what it can: dentries and inodes, after a moment to let references go. */
 export async function dropCaches(): Promise<void> {
-  const agent = await hostAgent();
-  await agent.put('/proc/sys/vm/drop_caches', '2', 1);
+  const outside = process.env.STRATAFS_TEST_DROP;
+  if (outside === undefined) await (await hostAgent()).put('/proc/sys/vm/drop_caches', '2', 1);
+  else await new Promise((resolve) => connect(outside).resume().once('close', resolve));
   await sleep(30);
 }

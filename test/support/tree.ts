@@ -2,9 +2,11 @@
 // Names and contents are byte strings. Knows every layer dialect, and nothing of mounts.
 
 import { createHash } from 'node:crypto';
+import { constants } from 'node:os';
 import type { Agent } from './agent.js';
 import { hostAgent } from './agent.js';
 import { splitTime } from './agent-calls.js';
+import { room } from './configs.js';
 import { O, S } from './linux.js';
 import { decode } from './tokens.js';
 
@@ -73,6 +75,15 @@ async function must(result: Promise<number>, what: string): Promise<number> {
   return value;
 }
 
+/** As `must`, but what a plain user or a user namespace is refused is left out: the case that needs it tells. */
+async function permitted(result: Promise<number>, what: string): Promise<boolean> {
+  const value = await result;
+  const { EPERM, EINVAL } = constants.errno;
+  const refused = value === -EPERM || value === -EINVAL;
+  if (value < 0 && !(room !== undefined && refused)) throw new Error(`cannot make ${what}: ${value}`);
+  return value >= 0;
+}
+
 /** Work left for when all files exist: hard links first, then metadata, children before parents. */
 interface Later {
   readonly root: string;
@@ -123,17 +134,17 @@ async function makeNode(agent: Agent, parent: string, name: string, given: TreeN
   else if (node.kind === 'sparse') await writePieces(agent, path, node.size, node.pieces);
   else if (node.kind === 'dir') await makeDirectory(agent, path, node, later);
   else if (node.kind === 'symlink') await must(agent.symlink(node.target, path), path);
-  else await must(agent.mknod(path, node.type | 0o644, node.major, node.minor), path);
+  else if (!(await permitted(agent.mknod(path, node.type | 0o644, node.major, node.minor), path))) return;
   later.metas.push([path, node, node]);
 }
 
 async function applyMeta(agent: Agent, path: string, meta: Meta, node: TreeNode): Promise<void> {
   const isLink = typeof node === 'object' && node.kind === 'symlink';
   if (meta.uid !== undefined || meta.gid !== undefined) {
-    await must(agent.chown(path, meta.uid ?? 0, meta.gid ?? 0), path);
+    await permitted(agent.chown(path, meta.uid ?? 0, meta.gid ?? 0), path);
   }
   if (meta.mode !== undefined && !isLink) await must(agent.chmod(path, meta.mode), path);
-  for (const [key, value] of Object.entries(meta.xattrs ?? {})) await must(agent.setxattr(path, key, value), key);
+  for (const [key, value] of Object.entries(meta.xattrs ?? {})) await permitted(agent.setxattr(path, key, value), key);
   const time = meta.mtime ?? MADE_AT;
   await must(agent.utimens(path, time, time), path);
 }

@@ -29,7 +29,7 @@ export interface Case {
   readonly needs?: readonly Need[];
 }
 
-export type Need = 'dir-rename';
+export type Need = 'dir-rename' | 'other-users';
 
 export type Family = Readonly<Record<string, Case | Run>>;
 
