@@ -108,11 +108,11 @@ export class Dispatcher {
     this.#fail(request, errno.EIO);
   }
 
-  /** The request buffer is used again before the work is done: byte views are copied. */
+  /** The request buffer is used again before the work is done: byte views are copied (which slice of a Buffer is not). */
   #hold(request: WellFormedRequest): WellFormedRequest {
     const body: Record<string, unknown> = { ...request.body };
     for (const [key, value] of Object.entries(body)) {
-      if (value instanceof Uint8Array) body[key] = value.slice();
+      if (value instanceof Uint8Array) body[key] = Uint8Array.from(value);
     }
     return { ...request, body } as WellFormedRequest;
   }

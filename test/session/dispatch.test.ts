@@ -212,6 +212,21 @@ talkTest(t, 'two callers wait for one copy', layout, async (t, talk) => {
   forgetAll(talk);
 });
 
+talkTest(t, 'a request that waits keeps its bytes', layout, async (t, talk) => {
+  const nodeid = await idOf(talk, 'big');
+  const value = Buffer.alloc(200, 'v');
+  talk.send(Opcode.SETXATTR, build.setxattrExt('user.a', value, 0, 0), { nodeid });
+  t.equal(talk.session.inFlight, 1, 'for the copy-up');
+  talk.send(Opcode.LOOKUP, build.names('x'.repeat(250)));
+  await talk.idle();
+  t.same(
+    talk.channel.take().map((one) => one.error),
+    [0, 0],
+  );
+  t.same(talk.w.sys.getXattr(talk.w.u.layers[0]?.fd as number, 'big', 'user.a'), new Uint8Array(value));
+  forgetAll(talk);
+});
+
 talkTest(t, 'an interrupt answers EINTR once', layout, async (t, talk) => {
   const nodeid = await idOf(talk, 'big');
   const unique = talk.send(Opcode.OPEN, build.open(2), { nodeid });
