@@ -87,12 +87,15 @@ function resolvedDirectory(option: string, path: string): Place {
 }
 
 function resolveLayers(options: MountOptions): void {
-  const lowers = options.lowers.map((path) => resolvedDirectory('lowerdir', path));
+  const resolveAll = (paths: string[]): Place[] => paths.map((path) => resolvedDirectory('lowerdir', path));
+  const lowers = resolveAll(options.lowers);
+  const dataLowers = resolveAll(options.dataLowers);
   const writable: Place[] = [];
   if (options.upper !== null) writable.push(resolvedDirectory('upperdir', options.upper));
   if (options.workdir !== null) writable.push(resolvedDirectory('workdir', options.workdir));
-  refuseOverlap(lowers, writable);
+  refuseOverlap([...lowers, ...dataLowers], writable);
   options.lowers = lowers.map((place) => place.path);
+  options.dataLowers = dataLowers.map((place) => place.path);
   const [upper, workdir] = writable;
   if (upper !== undefined && options.upper !== null) options.upper = upper.path;
   if (workdir !== undefined && options.workdir !== null) options.workdir = workdir.path;

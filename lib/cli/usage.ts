@@ -13,12 +13,13 @@ upperdir and workdir the mount is read-only.
   --channel=fuse-native go through the npm package fuse-native (libfuse 2.9)
   -o LIST               options, separated by commas:
      lowerdir=A:B:C     layers, top first; '\\:' is a colon in a path
+                        lowerdir=A:B::D1::D2: D1 and D2 hold only data
      upperdir=DIR       writable layer
      workdir=DIR        scratch directory on the upper's filesystem
      ro                 read-only, even with an upper
      timeout=SECONDS    how long the kernel may trust names and attributes
      passthrough=auto|all|upper|off
-     redirect_dir=on|off, index=on|off, volatile, fsync=0|1, noacl, static_nlink
+     redirect_dir=on|off, index=on|off, metacopy=on|off, volatile, fsync=0|1, noacl, static_nlink
      fsname=NAME, allow_other, default_permissions, debug
      [no]dev [no]suid [no]exec [no]atime [no]diratime relatime sync dirsync
 `;

@@ -4,8 +4,7 @@ import { fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import { DT_DIR, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
 import type { DirNode } from '../union/inode.js';
-import { nodeOf } from '../union/lookup.js';
-import { COOKIE_DOT, COOKIE_DOTDOT, listNames, numberOf } from '../union/readdir.js';
+import { COOKIE_DOT, COOKIE_DOTDOT, listedNode, listNames, numberOf } from '../union/readdir.js';
 import { FSYNC_FDATASYNC, type Opcode, OpenFlag } from '../wire/abi.js';
 import type { RequestOf } from '../wire/requests.js';
 import type { Answer, Context } from './context.js';
@@ -46,7 +45,8 @@ export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
   if (dir.dead || !dots(c, dir, r.body.offset, true)) return;
   listNames(c.u, dir, r.body.offset, (name, entry, cookie) => {
     if (!c.dirents.fits(name, true)) return false;
-    const node = nodeOf(c.u, dir, name, entry, c.stat);
+    const node = listedNode(c.u, dir, name, entry, c.stat);
+    if (node === null) return c.dirents.addPlusBare(entry.inoLow, entry.inoHigh, cookie, entry.kind, name);
     c.grant(node);
     return c.dirents.addPlus(node.id, 0, c.validity, c.attrValidity(node), c.stat.words, cookie, entry.kind, name);
   });

@@ -3,8 +3,9 @@
 
 import { ErrnoError, fail } from '../errno.js';
 import { check } from '../sys/check.js';
-import { DT_REG } from '../sys/constants.js';
-import type { FileHandle } from '../union/inode.js';
+import { DT_REG, O_RDONLY } from '../sys/constants.js';
+import { openAtPlace, placeOf } from '../union/attributes.js';
+import type { FileHandle, FileNode } from '../union/inode.js';
 import { handleOf, openFile, release } from '../union/open.js';
 import { killPrivileges, killUnlessRoot } from '../union/privileges.js';
 import { FSYNC_FDATASYNC, OPEN_KILL_SUIDGID, Opcode } from '../wire/abi.js';
@@ -48,8 +49,16 @@ export function onFlush(): void {}
 
 export function onFsync(c: Context, r: Of<'FSYNC'>): undefined | Promise<Answer> {
   const handle = handleOf(c.u, r.body.fh);
+  const dataOnly = (r.body.fsyncFlags & FSYNC_FDATASYNC) !== 0;
   if (c.u.options.volatile || !handle.node.inUpper) return undefined;
-  return settled(c.u.jobs.fsync(handle.fd, (r.body.fsyncFlags & FSYNC_FDATASYNC) !== 0));
+  if (handle.node.dataInUpper) return settled(c.u.jobs.fsync(handle.fd, dataOnly));
+  // What is open is a lower file; the attributes are the upper's.
+  return dataOnly ? undefined : settled(fsyncAttributes(c, handle.node));
+}
+
+function fsyncAttributes(c: Context, node: FileNode): Promise<number> {
+  const fd = check(openAtPlace(c.u, placeOf(c.u, node), O_RDONLY), 'fsync');
+  return c.u.jobs.fsync(fd, false).finally(() => c.u.sys.close(fd));
 }
 
 export function onFallocate(c: Context, r: Of<'FALLOCATE'>): void {

@@ -50,7 +50,7 @@ export function onIoctl(c: Context, r: RequestOf<typeof Opcode.IOCTL>): void {
     c.reply.ioctl(0, raw.subarray(0, outSize));
   } else if (SET_FLAGS.includes(cmd)) {
     if (data.byteLength < 4) throw fail('EINVAL', 'FS_IOC_SETFLAGS without flags');
-    copyUp(c.u, node);
+    copyUp(c.u, node, 'attributes');
     const flags = new DataView(data.buffer, data.byteOffset, data.byteLength).getUint32(0, true);
     check(
       withFd(c, node, (fd) => sys.setFlags(fd, flags)),
@@ -58,7 +58,7 @@ export function onIoctl(c: Context, r: RequestOf<typeof Opcode.IOCTL>): void {
     );
     c.reply.ioctl(0);
   } else if (cmd === SET_FSX) {
-    copyUp(c.u, node);
+    copyUp(c.u, node, 'attributes');
     const raw = data.slice();
     check(
       withFd(c, node, (fd) => sys.setFsx(fd, raw)),

@@ -71,6 +71,11 @@ export class Stat {
     return this.#u64(W.blocks);
   }
 
+  set blocks(count: number) {
+    this.words[W.blocks] = count;
+    this.words[W.blocks + 1] = count / HIGH;
+  }
+
   get mode(): number {
     return this.#u32(W.mode);
   }
@@ -126,6 +131,12 @@ export class Stat {
   /** Names the inode behind this record on this host: `dev:high:low`. */
   identity(): string {
     return `${this.dev}:${this.inoHigh}:${this.inoLow}`;
+  }
+
+  /** Access, modification and change time, as `other` has them. */
+  copyTimes(other: Stat): void {
+    this.words.set(other.words.subarray(W.atime, W.btime), W.atime);
+    this.words.set(other.words.subarray(W.atimeNsec, W.btimeNsec), W.atimeNsec);
   }
 
   copyFrom(other: Stat): void {

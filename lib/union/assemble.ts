@@ -107,42 +107,40 @@ export async function assembleUnion(
   const writable = options.upper !== null && !options.readOnly;
   const lowers = options.upper !== null && !writable ? [options.upper, ...options.lowers] : options.lowers;
   const layers = openLayers(sys, lowers, writable ? options.upper : null);
+  let dataLayers: Layer[] = [];
   let workdir: Workdir | null = null;
   try {
+    dataLayers = openLayers(sys, options.dataLowers, null, layers.length + 1);
     workdir = writable ? openWorkdir(sys, options, layers[0] as Layer) : null;
     const features = workdir === null ? readOnlyFeatures(sys, (layers[0] as Layer).fd) : probeFeatures(sys, workdir.fd);
     if (workdir?.owned === true && options.index && features.handles && features.dialect !== null) {
       workdir.useIndex(options.workdir as string);
     }
-    return weave(
-      sys,
-      jobs,
-      options,
-      plane,
-      staleness,
-      layers,
-      workdir,
-      features,
-      await InodeNumbers.create(sys, layers),
-    );
+    const metacopy = writable && writesMetacopies(options, features);
+    const numbers = await InodeNumbers.create(sys, layers);
+    return weave({
+      ...{ sys, jobs, options, plane, staleness },
+      ...{ layers, dataLayers, workdir, features, metacopy, numbers },
+    });
   } catch (error) {
     workdir?.close();
-    closeLayers(sys, layers);
+    closeLayers(sys, [...layers, ...dataLayers]);
     throw error;
   }
 }
 
-function weave(
-  sys: Syscalls,
-  jobs: Jobs,
-  options: MountOptions,
-  plane: DataPlane,
-  staleness: Staleness,
-  layers: readonly Layer[],
-  workdir: Workdir | null,
-  features: Features,
-  numbers: InodeNumbers,
-): Union {
+/** Kernel overlayfs follows metadata-only copies that were marked by the privileged, and no others. */
+function writesMetacopies(options: MountOptions, features: Features): boolean {
+  const can = features.dialect === 'trusted';
+  if (options.metacopy && !can) log.warn('metacopy=on needs trusted xattrs in upperdir: copies are whole ones');
+  return options.metacopy && can;
+}
+
+type Parts = Pick<Union, 'sys' | 'jobs' | 'options' | 'plane' | 'staleness' | 'numbers'> &
+  Pick<Union, 'layers' | 'dataLayers' | 'workdir' | 'features' | 'metacopy'>;
+
+function weave(parts: Parts): Union {
+  const { sys, layers, numbers, options } = parts;
   const scratch = new Stat();
   const root = new DirNode(null, '', rootStack(sys, layers, scratch));
   const top = layers.find((layer) => !layer.writable) ?? (layers[0] as Layer);
@@ -151,21 +149,14 @@ function weave(
   root.inoLow = numbers.low;
   root.inoHigh = numbers.high;
   const u: Union = {
-    sys,
-    jobs,
-    options,
-    layers,
+    ...parts,
     dirFds: new DirFds(sys, DIR_FDS),
     listings: new LRUCache({ max: LISTINGS }),
     nodes: new NodeTable<Inode>((node) => forgetNode(u, node)),
     handles: new HandleTable<FileHandle>(),
     root,
-    numbers,
-    features,
-    workdir,
     hardLinks: new Map(),
-    plane,
-    staleness,
+    filling: new Map(),
     passthrough: options.passthrough !== 'off',
     scratch: new Stat(),
   };
@@ -183,5 +174,5 @@ export function dissolveUnion(u: Union): void {
   }
   u.dirFds.clear();
   u.workdir?.close();
-  closeLayers(u.sys, u.layers);
+  closeLayers(u.sys, [...u.layers, ...u.dataLayers]);
 }

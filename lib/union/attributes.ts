@@ -39,9 +39,16 @@ export function getAttributes(u: Union, node: Inode, out: Stat): void {
 export function present(u: Union, node: Inode, out: Stat): void {
   if (node instanceof FileNode) {
     out.nlink = hardLinkCount(node, out.nlink);
+    presentData(node, out);
   } else if (node instanceof DirNode) presentDirectory(u, node, out);
   showCtime(node, out);
   out.setIno(node.inoLow, node.inoHigh);
+}
+
+/** The blocks of a metadata-only copy are its data's; while its data comes in, its times are not the host's. */
+function presentData(node: FileNode, out: Stat): void {
+  if (node.data) out.blocks = node.data.blocks;
+  if (node.filling !== null) out.copyTimes(node.filling);
 }
 
 /** A merged directory's link count is not known without reading it: 1 says so to tree walkers. */

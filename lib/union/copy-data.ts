@@ -5,7 +5,7 @@ import { ErrnoError, errno } from '../errno.js';
 import { check } from '../sys/check.js';
 import { O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TMPFILE } from '../sys/constants.js';
 import { OwnedFd } from '../sys/fd.js';
-import type { Stat } from '../sys/stat.js';
+import { openAtPlace, type Place } from './attributes.js';
 import type { Copying, FileNode } from './inode.js';
 import { Pending } from './pending.js';
 import type { Union } from './union.js';
@@ -14,12 +14,15 @@ import type { Workdir } from './workdir.js';
 /** Up to this size the copy is made at once, bytes: well under a millisecond of other callers' time. */
 export const INLINE_BYTES = 1 << 20;
 
-export interface CopySource {
-  readonly fd: number;
-  readonly name: string;
-  readonly stat: Stat;
-  /** 0: no data is wanted. */
-  readonly size: 0 | undefined;
+/** Data to be copied, and the file that takes it. */
+export interface DataCopy {
+  readonly from: Place;
+  /** Bytes. */
+  readonly length: number;
+  /** No data is wanted: the copy stays empty. */
+  readonly empty: boolean;
+  /** The file to fill, which is closed when that fails or nobody waits for it any more. */
+  readonly target: () => OwnedFd;
 }
 
 /** A file under a temporary name, for hosts without unnamed ones; the name goes when it is closed. */
@@ -45,25 +48,25 @@ export function scratchFile(u: Union, work: Workdir): OwnedFd {
 }
 
 /**
- * The copy's descriptor, data complete and (unless the mount is volatile) on disk. Throws Pending
+ * The target's descriptor, data complete and (unless the mount is volatile) on disk. Throws Pending
  * while that takes long; the caller owns the descriptor.
  */
-export function copiedFile(u: Union, work: Workdir, node: FileNode, source: CopySource): OwnedFd {
+export function copiedFile(u: Union, node: FileNode, copy: DataCopy): OwnedFd {
   const running = node.copying;
-  if (running !== null && source.size === undefined) return finished(node, running);
-  const fd = scratchFile(u, work);
-  if (source.size === 0 || source.stat.size === 0) return fd;
+  if (running !== null && !copy.empty) return finished(node, running);
+  const fd = copy.target();
+  if (copy.empty || copy.length === 0) return fd;
   try {
-    return fill(u, node, source, fd);
+    return fill(u, node, copy, fd);
   } catch (error) {
     if (!(error instanceof Pending)) fd.close();
     throw error;
   }
 }
 
-function fill(u: Union, node: FileNode, source: CopySource, to: OwnedFd): OwnedFd {
-  const size = source.stat.size;
-  const from = new OwnedFd(u.sys, check(u.sys.openAt(source.fd, source.name, O_RDONLY, 0), 'copy-up open'));
+function fill(u: Union, node: FileNode, copy: DataCopy, to: OwnedFd): OwnedFd {
+  const size = copy.length;
+  const from = new OwnedFd(u.sys, check(openAtPlace(u, copy.from, O_RDONLY), 'copy-up open'));
   let work: Promise<number> | null = null;
   const cancel = new Int32Array(1);
   try {

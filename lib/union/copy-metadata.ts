@@ -5,10 +5,11 @@ import { Buffer } from 'node:buffer';
 import { ErrnoError, errno } from '../errno.js';
 import { log } from '../log.js';
 import { check } from '../sys/check.js';
-import { S_IFLNK, S_IFMT } from '../sys/constants.js';
-import type { Stat } from '../sys/stat.js';
-import type { Place } from './attributes.js';
-import type { DirNode } from './inode.js';
+import { S_IFLNK, S_IFMT, UTIME_OMIT } from '../sys/constants.js';
+import { type Stat, W } from '../sys/stat.js';
+import { type Place, placeOf } from './attributes.js';
+import type { DirNode, Inode } from './inode.js';
+import { keepCtime } from './kept-ctime.js';
 import { privateName, visibleName } from './private-xattrs.js';
 import type { Union } from './union.js';
 
@@ -51,6 +52,28 @@ export function carriesPrivate(u: Union, stat: Stat): boolean {
   return u.features.dialect !== 'user' || stat.isRegular || stat.isDirectory;
 }
 
+/** A copy-up shows in no time that users see. */
+export function keepTimes(u: Union, node: Inode, before: Stat): void {
+  const place = placeOf(u, node);
+  const real = u.scratch;
+  if (u.sys.statAt(place.fd, place.name, real) === 0) keepCtime(node, before, real);
+}
+
+/** Gives what is at `fd`/`name` the times of `from`; 0 or -errno. */
+export function setTimes(u: Union, fd: number, name: string, from: Stat): number {
+  const seconds = (word: number): number =>
+    (from.words[word + 1] as number | 0) * 0x1_0000_0000 + (from.words[word] as number);
+  const w = from.words;
+  return u.sys.utimensAt(
+    fd,
+    name,
+    seconds(W.atime),
+    w[W.atimeNsec] ?? UTIME_OMIT,
+    seconds(W.mtime),
+    w[W.mtimeNsec] ?? UTIME_OMIT,
+  );
+}
+
 /** Sets a private attribute: 0 or -errno; EOPNOTSUPP where the host has no namespace for them. */
 export function writePrivate(u: Union, to: Place, suffix: string, value: Uint8Array): number {
   if (u.features.dialect === null) return -errno.EOPNOTSUPP;
@@ -72,5 +95,6 @@ export function markImpure(u: Union, dir: DirNode): void {
   const upper = dir.upper;
   if (upper === null || dir.index === null || dir.index.impure) return;
   dir.index.impure = true;
+  upper.impure = true;
   setPrivate(u, { fd: u.dirFds.fd(upper), name: '' }, 'impure', yes);
 }

@@ -3,20 +3,23 @@
 
 import { ErrnoError, errno, fail } from '../errno.js';
 import { check } from '../sys/check.js';
-import { O_PATH, S_IFLNK, S_IFMT, S_IFREG, UTIME_OMIT } from '../sys/constants.js';
+import { O_PATH, S_IFLNK, S_IFMT, S_IFREG } from '../sys/constants.js';
 import { OwnedFd } from '../sys/fd.js';
 import { shown } from '../sys/name.js';
-import { Stat, W } from '../sys/stat.js';
-import { openAtPlace, placeOf } from './attributes.js';
+import { Stat } from '../sys/stat.js';
+import { openAtPlace, type Place, placeOf } from './attributes.js';
 import { asServer } from './caller.js';
-import { type CopySource, copiedFile, dropCopy } from './copy-data.js';
-import { carriesPrivate, copyMetadata, markImpure } from './copy-metadata.js';
+import { type Change, completeCopy, dataLeftBehind, markedFile, sparesData, swapHandles } from './complete-copy.js';
+import { copiedFile, dropCopy, scratchFile } from './copy-data.js';
+import { carriesPrivate, copyMetadata, keepTimes, markImpure, setTimes } from './copy-metadata.js';
 import { LayerDir } from './dir-fds.js';
 import { identify, indexName, namesOf } from './hard-links.js';
-import { DirNode, FileNode, type Inode, takeNumber } from './inode.js';
-import { keepCtime, showCtime } from './kept-ctime.js';
+import { DirNode, type FileData, FileNode, type Inode, takeNumber } from './inode.js';
+import { showCtime } from './kept-ctime.js';
+import { scratchLayer } from './layers.js';
 import { presetLinks, whileLinking, writeExtraLinks } from './link-counts.js';
 import { namesIn } from './lookup.js';
+import { dataPlace } from './metacopy.js';
 import { originOf } from './origin.js';
 import { settleStack } from './stack.js';
 import type { Union } from './union.js';
@@ -28,8 +31,11 @@ export function writableWork(u: Union): Workdir {
   return u.workdir;
 }
 
-/** Makes sure that `node` is in the upper. `size` 0: its data is about to be cut off, copy none. */
-export function copyUp(u: Union, node: Inode, size?: 0): void {
+/**
+ * Makes sure that what is about to change of `node` is in the upper: its attributes and names, or its
+ * data too. `empty`: that is about to be cut off, none is copied.
+ */
+export function copyUp(u: Union, node: Inode, change: Change): void {
   const work = writableWork(u);
   if (node instanceof DirNode) {
     upperOf(u, node);
@@ -39,9 +45,8 @@ export function copyUp(u: Union, node: Inode, size?: 0): void {
   if (file.inUpper) {
     // Found through the index, or through another name: this name may not be in the upper yet.
     if (file.aliases !== null || file.dir === work.index) linkAliases(u, file);
-    return;
-  }
-  copyFile(u, work, file, size);
+  } else copyFile(u, work, file, change);
+  completeCopy(u, file, change);
 }
 
 /**
@@ -49,7 +54,7 @@ export function copyUp(u: Union, node: Inode, size?: 0): void {
  * name its link, so that the name and the stored count go in one step, as in kernel overlayfs.
  */
 export function indexBeforeLoss(u: Union, node: Inode | null): void {
-  if (node instanceof FileNode && node.identities !== null && u.workdir?.index != null) copyUp(u, node);
+  if (node instanceof FileNode && node.identities !== null && u.workdir?.index != null) copyUp(u, node, 'attributes');
 }
 
 /** The upper's directory of `node`, copied up with its parents when it is not there yet. */
@@ -72,27 +77,6 @@ function keepingTimes(u: Union, parent: DirNode, parentFd: number, change: () =>
   change();
   setTimes(u, parentFd, '', before);
   keepTimes(u, parent, before);
-}
-
-/** A copy-up shows in no time that users see. */
-function keepTimes(u: Union, node: Inode, before: Stat): void {
-  const place = placeOf(u, node);
-  const real = u.scratch;
-  if (u.sys.statAt(place.fd, place.name, real) === 0) keepCtime(node, before, real);
-}
-
-function setTimes(u: Union, fd: number, name: string, from: Stat): number {
-  const seconds = (word: number): number =>
-    (from.words[word + 1] as number | 0) * 0x1_0000_0000 + (from.words[word] as number);
-  const w = from.words;
-  return u.sys.utimensAt(
-    fd,
-    name,
-    seconds(W.atime),
-    w[W.atimeNsec] ?? UTIME_OMIT,
-    seconds(W.mtime),
-    w[W.mtimeNsec] ?? UTIME_OMIT,
-  );
 }
 
 function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
@@ -137,30 +121,45 @@ function refuseUnmapped(u: Union, stat: Stat): void {
   if (overflow && (stat.uid === 65534 || stat.gid === 65534)) throw fail('EOVERFLOW', 'copy-up of an unmapped owner');
 }
 
-function copyFile(u: Union, work: Workdir, node: FileNode, size: 0 | undefined): void {
+function copyFile(u: Union, work: Workdir, node: FileNode, change: Change): void {
   const parentUpper = node.parent === null ? null : upperOf(u, node.parent);
-  const source: CopySource = { fd: u.dirFds.fd(node.dir), name: node.base, stat: new Stat(), size };
-  check(u.sys.statAt(source.fd, source.name, source.stat), `stat ${shown(node.name)}`);
-  refuseUnmapped(u, source.stat);
-  const regular = (source.stat.mode & S_IFMT) === S_IFREG;
-  const temporary = regular ? null : makeSpecial(u, work, source);
-  const fd = regular ? copiedFile(u, work, node, source) : null;
+  const from = { fd: u.dirFds.fd(node.dir), name: node.base };
+  const stat = new Stat();
+  check(u.sys.statAt(from.fd, from.name, stat), `stat ${shown(node.name)}`);
+  refuseUnmapped(u, stat);
+  const regular = node.format === S_IFREG;
+  const data = regular && sparesData(u, node, change) ? dataLeftBehind(u, node, stat) : null;
+  const temporary = regular ? null : makeSpecial(u, work, from, stat);
+  const fd = regular ? newFile(u, work, node, { stat, data, empty: change === 'empty' }) : null;
   const made = fd === null ? { fd: work.fd, name: temporary as string } : { fd: fd.fd, name: '' };
   try {
-    const indexed = source.stat.nlink > 1 && carriesPrivate(u, source.stat) ? indexName(u, node.dir, node.base) : null;
+    const indexed = stat.nlink > 1 && carriesPrivate(u, stat) ? indexName(u, node.dir, node.base) : null;
     // A copy that leaves its hard links behind is a file of its own.
-    const origin =
-      source.stat.nlink === 1 || indexed !== null ? originOf(u.sys, node.dir.layer, source.fd, source.name) : null;
-    copyMetadata(u, { fd: source.fd, name: source.name }, made, source.stat, origin);
-    check(setTimes(u, made.fd, made.name, source.stat), 'copy-up utimens');
-    if (parentUpper !== null) publish(u, work, node, made, parentUpper, source.stat, indexed);
+    const hasOrigin = stat.nlink === 1 || indexed !== null;
+    const origin = hasOrigin ? originOf(u.sys, node.dir.layer, from.fd, from.name) : null;
+    copyMetadata(u, from, made, stat, origin);
+    check(setTimes(u, made.fd, made.name, stat), 'copy-up utimens');
+    if (parentUpper !== null) publish(u, work, node, { ...made, stat, data, indexed }, parentUpper);
     else keepNameless(u, node, made, work);
-    keepTimes(u, node, source.stat);
+    keepTimes(u, node, stat);
   } finally {
     if (temporary !== null) u.sys.unlinkAt(work.fd, temporary, 0);
     fd?.close();
     dropCopy(node);
   }
+}
+
+/** What a copy is to hold: the attributes of `stat`, and its own data unless that stays at `data`. */
+interface Wanted {
+  readonly stat: Stat;
+  readonly data: FileData | null;
+  readonly empty: boolean;
+}
+
+function newFile(u: Union, work: Workdir, node: FileNode, wanted: Wanted): OwnedFd {
+  if (wanted.data !== null) return markedFile(u, work, wanted.stat.size);
+  const target = (): OwnedFd => scratchFile(u, work);
+  return copiedFile(u, node, { from: dataPlace(u, node), length: wanted.stat.size, empty: wanted.empty, target });
 }
 
 /** A lower file without a name (removed, but open) goes on as an unnamed file of the upper. */
@@ -170,16 +169,16 @@ function keepNameless(u: Union, node: FileNode, made: { fd: number; name: string
   node.orphan = new OwnedFd(u.sys, check(fd, 'copy-up of a removed file'));
   // Its link count was the lower's, less its names; on the host it now has none.
   node.extraLinks = 0;
-  node.dir = new LayerDir({ index: 0, path: 'workdir', fd: work.fd, writable: true, dev: 0 }, null, '');
+  node.dir = new LayerDir(scratchLayer('workdir', work.fd), null, '');
+  node.data = null;
   swapHandles(u, node);
 }
 
 /** A symlink, device, fifo or socket under a temporary name. */
-function makeSpecial(u: Union, work: Workdir, source: CopySource): string {
+function makeSpecial(u: Union, work: Workdir, from: Place, stat: Stat): string {
   const name = work.temporary();
-  const { stat } = source;
   if ((stat.mode & S_IFMT) === S_IFLNK) {
-    const target = u.sys.readlinkAt(source.fd, source.name);
+    const target = u.sys.readlinkAt(from.fd, from.name);
     if (typeof target === 'number') throw new ErrnoError(-target, 'copy-up readlink');
     check(u.sys.symlinkAt(target, work.fd, name), 'copy-up symlink');
   } else {
@@ -188,23 +187,23 @@ function makeSpecial(u: Union, work: Workdir, source: CopySource): string {
   return name;
 }
 
+/** A copy that is ready, the lower's attributes, its name in the index, and where its data is if not in the copy. */
+interface Made extends Place {
+  readonly stat: Stat;
+  readonly indexed: string | null;
+  readonly data: FileData | null;
+}
+
 /** One link makes the copy the file's truth; then every known name leads to it. */
-function publish(
-  u: Union,
-  work: Workdir,
-  node: FileNode,
-  made: { fd: number; name: string },
-  parentUpper: LayerDir,
-  lower: Stat,
-  hex: string | null,
-): void {
+function publish(u: Union, work: Workdir, node: FileNode, made: Made, parentUpper: LayerDir): void {
+  const { stat: lower, data, indexed: hex } = made;
   const upperFd = u.dirFds.fd(parentUpper);
   if (hex === null) {
     willHoldCopies(u, node.parent as DirNode);
     keepingTimes(u, node.parent as DirNode, upperFd, () =>
       check(u.sys.linkAt(made.fd, made.name, upperFd, node.name), 'copy-up publish'),
     );
-    moveTo(u, node, parentUpper, node.name);
+    moveTo(u, node, parentUpper, node.name, data);
     settleEntry(u, node.parent as DirNode, node.name, parentUpper);
   } else {
     const index = work.index as LayerDir;
@@ -213,7 +212,8 @@ function publish(
     presetLinks(u, made, extra);
     const linked = u.sys.linkAt(made.fd, made.name, index.layer.fd, hex);
     if (linked < 0 && linked !== -errno.EEXIST) check(linked, 'copy-up index');
-    moveTo(u, node, index, hex);
+    // Another copy that is there already says itself where its data is.
+    moveTo(u, node, index, hex, linked < 0 ? undefined : data);
     node.extraLinks = extra;
     node.lowerLinks = lower.nlink;
     if (linked < 0) writeExtraLinks(u, node);
@@ -221,10 +221,11 @@ function publish(
   linkAliases(u, node);
 }
 
-function moveTo(u: Union, node: FileNode, dir: LayerDir, base: string): void {
+function moveTo(u: Union, node: FileNode, dir: LayerDir, base: string, data: FileData | null | undefined): void {
   node.dir = dir;
   node.base = base;
-  swapHandles(u, node);
+  node.data = data;
+  if (node.data === null) swapHandles(u, node);
   const stat = u.scratch;
   const several = node.identities !== null || node.aliases !== null;
   if (several && u.sys.statAt(u.dirFds.fd(dir), base, stat) === 0) identify(u, node, stat.identity());
@@ -256,14 +257,5 @@ function linkAliases(u: Union, node: FileNode): void {
     const add = (): number => check(u.sys.linkAt(u.dirFds.fd(node.dir), node.base, fd, name), 'copy-up link');
     whileLinking(u, node, () => keepingTimes(u, parent, fd, add));
     settleEntry(u, parent, name, upper);
-  }
-}
-
-/** Reads that began on the lower file go on in the copy, where later writes are seen. */
-function swapHandles(u: Union, node: FileNode): void {
-  for (const handle of node.handles ?? []) {
-    if (handle.mode === 'passthrough') continue;
-    handle.fd = check(openAtPlace(u, placeOf(u, node), handle.openFlags), 'copy-up reopen');
-    u.plane.swap(handle.fh, handle.fd);
   }
 }

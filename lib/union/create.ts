@@ -32,6 +32,7 @@ import { WH } from './layer-walk.js';
 import { writeExtraLinks } from './link-counts.js';
 import { attach, namesIn, nodeOf } from './lookup.js';
 import { noteName } from './readdir.js';
+import { keepDataFound } from './redirect.js';
 import type { Caller, Union } from './union.js';
 import { setOpaque, WH_NAME_MAX } from './whiteout.js';
 import type { Workdir } from './workdir.js';
@@ -261,7 +262,8 @@ export function createUnnamed(
 
 /** A further name for `node`, which may have none (O_TMPFILE, or unlinked while open). */
 export function link(u: Union, node: FileNode, dir: DirNode, name: string, out: Stat): Inode {
-  if (node.orphan === null) copyUp(u, node);
+  if (node.orphan === null) copyUp(u, node, 'attributes');
+  keepDataFound(u, node, false);
   const { upper, whiteout } = vacant(u, dir, name);
   const fd = u.dirFds.fd(upper);
   const from = node.orphan === null ? { fd: u.dirFds.fd(node.dir), name: node.base } : { fd: node.orphan.fd, name: '' };
@@ -272,6 +274,7 @@ export function link(u: Union, node: FileNode, dir: DirNode, name: string, out: 
   addName(node, dir, name);
   node.keptCtime = null;
   const entry = enter(u, dir, name, node.format >>> 12, upper, whiteout);
+  entry.ours = node.data === null;
   takeNumber(entry, node);
   attach(dir, entry, node);
   markImpure(u, dir);

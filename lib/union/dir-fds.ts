@@ -28,6 +28,18 @@ export class LayerDir {
   }
 }
 
+/** A regular file of one layer. */
+export class LayerFile {
+  constructor(
+    readonly dir: LayerDir,
+    readonly name: string,
+  ) {}
+
+  toString(): string {
+    return `${this.dir}/${shown(this.name)}`;
+  }
+}
+
 /** Descriptors (O_RDONLY, or O_PATH where reading is refused) of layer directories. */
 export class DirFds {
   readonly #sys: Syscalls;

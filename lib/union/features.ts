@@ -43,8 +43,17 @@ export interface Features {
   /** The server's own ids: objects made by others are made as them. */
   readonly uid: number;
   readonly gid: number;
+  /** May read what the users of the mount may not. */
+  readonly privileged: boolean;
   /** This user namespace maps not all ids: an owner shown as 65534 may be nobody's. */
   readonly overflowIds: boolean;
+}
+
+/** Ids and rights of this process. */
+function selfOf(sys: Syscalls): Pick<Features, 'uid' | 'gid' | 'privileged' | 'overflowIds'> {
+  const uid = sys.geteuid();
+  const overflowIds = mapsFewIds();
+  return { uid, gid: sys.getegid(), privileged: uid === 0 && !overflowIds, overflowIds };
 }
 
 function mapsFewIds(): boolean {
@@ -63,9 +72,7 @@ export function readOnlyFeatures(sys: Syscalls, top: number): Features {
     openHandles: mayOpenHandles(sys, top),
     reflink: false,
     durability: 'none',
-    uid: sys.geteuid(),
-    gid: sys.getegid(),
-    overflowIds: mapsFewIds(),
+    ...selfOf(sys),
   };
 }
 
@@ -130,9 +137,7 @@ export function probeFeatures(sys: Syscalls, work: number): Features {
     openHandles: mayOpenHandles(sys, work),
     reflink: true,
     durability: durabilityOf(sys, work),
-    uid: sys.geteuid(),
-    gid: sys.getegid(),
-    overflowIds: mapsFewIds(),
+    ...selfOf(sys),
   };
   const without = (missing: boolean, consequence: string): void => {
     if (missing) log.warn(consequence);

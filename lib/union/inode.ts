@@ -4,7 +4,8 @@
 import type { BackingId, Fh } from '../nodes/ids.js';
 import { KernelNode } from '../nodes/node-table.js';
 import type { OwnedFd } from '../sys/fd.js';
-import type { LayerDir } from './dir-fds.js';
+import type { Stat } from '../sys/stat.js';
+import type { LayerDir, LayerFile } from './dir-fds.js';
 import type { KeptCtime } from './kept-ctime.js';
 
 /** Beyond d_type: a name of the upper that hides the lowers' one. */
@@ -131,6 +132,13 @@ export interface Backing {
   users: number;
 }
 
+/** The data of a metadata-only copy: a file of a lower, and how many blocks that has. */
+export interface FileData {
+  readonly file: LayerFile;
+  readonly blocks: number;
+}
+
+/** A file: `dir` and `base` are where its attributes are, `data` is where its bytes are. */
 export class FileNode extends Inode {
   /** Names beside `parent`/`name` under which the kernel knows this file. */
   aliases: Alias[] | null = null;
@@ -147,13 +155,17 @@ export class FileNode extends Inode {
   lowerLinks = 0;
   /** A copy of a lower file that is being made. */
   copying: Copying | null = null;
+  /** null: its bytes are with its attributes. undefined: not asked yet, see metacopy.ts. */
+  data: FileData | null | undefined = null;
+  /** Its attributes from before its data began to come in. */
+  filling: Stat | null = null;
 
   constructor(
     parent: DirNode | null,
     name: string,
     /** S_IFMT bits. */
     readonly format: number,
-    /** Where the file is: a directory of a layer, and its name there. */
+    /** Where the file's attributes are: a directory of a layer, and its name there. */
     public dir: LayerDir,
     public base: string,
   ) {
@@ -162,6 +174,11 @@ export class FileNode extends Inode {
 
   get inUpper(): boolean {
     return this.dir.layer.writable;
+  }
+
+  /** A write to its bytes reaches no lower. Only for files whose data was asked for. */
+  get dataInUpper(): boolean {
+    return this.inUpper && this.data === null;
   }
 }
 

@@ -12,7 +12,7 @@ import type { Union } from './union.js';
 /** Prefix of AUFS whiteouts and of its own bookkeeping names. */
 export const WH = '.wh.';
 const AUFS = '.wh..wh.';
-const whiteoutXattrs = dialects('whiteout');
+export const whiteoutXattrs = dialects('whiteout');
 
 /** What one layer adds to an index. */
 interface Part {

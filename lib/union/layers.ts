@@ -15,6 +15,30 @@ export interface Layer {
   readonly fd: number;
   readonly writable: boolean;
   readonly dev: number;
+  /**
+   * Blocks tell data from holes here, save for a file's first so many bytes, whose blocks may be its
+   * xattrs'; null on filesystems whose blocks tell nothing.
+   */
+  readonly blocksTell: number | null;
+}
+
+/** Filesystems that count the blocks of a file that it really has, by what xattrs may add to them, bytes. */
+const xattrBlocks = new Map([
+  [0xef53, 65_536],
+  [0x58465342, 65_536],
+  [0xf2f52010, 65_536],
+  [0x9123683e, 0],
+  [0x01021994, 0],
+]);
+
+function blocksTell(sys: Syscalls, fd: number): number | null {
+  const numbers = sys.statFs(fd);
+  return typeof numbers === 'number' ? null : (xattrBlocks.get(numbers.type) ?? null);
+}
+
+/** A directory of the workdir as a layer's: files in it are copies made from lowers. */
+export function scratchLayer(path: string, fd: number): Layer {
+  return { index: 0, path, fd, writable: true, dev: 0, blocksTell: null };
 }
 
 /** A mistake in the mount's options: `message` names the option and the path. */
@@ -57,13 +81,17 @@ function openLower(sys: Syscalls, path: string): number {
   return readable;
 }
 
-/** Opens every layer of the stack, upper (if any) first. Closes what it opened when one fails. */
-export function openLayers(sys: Syscalls, lowers: readonly string[], upper: string | null): Layer[] {
+/**
+ * Opens every layer of a stack, upper (if any) first; lowers count from `first`. Closes what it opened
+ * when one fails.
+ */
+export function openLayers(sys: Syscalls, lowers: readonly string[], upper: string | null, first = 1): Layer[] {
   const layers: Layer[] = [];
   const stat = new Stat();
   const add = (path: string, fd: number, writable: boolean): void => {
     sys.statAt(fd, '', stat);
-    layers.push({ index: writable ? 0 : layers.length + (upper === null ? 1 : 0), path, fd, writable, dev: stat.dev });
+    const index = writable ? 0 : layers.length + (upper === null ? first : 0);
+    layers.push({ index, path, fd, writable, dev: stat.dev, blocksTell: blocksTell(sys, fd) });
   };
   try {
     if (upper !== null) add(upper, openWritable(sys, 'upperdir', upper), true);

@@ -2,9 +2,8 @@
 // hit one stat. Creates nodes; never counts references (that is the reply's).
 
 import { fail } from '../errno.js';
-import { log } from '../log.js';
 import { check } from '../sys/check.js';
-import { DT_REG, S_IFMT, S_IFREG } from '../sys/constants.js';
+import { S_IFMT, S_IFREG } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
 import { getAttributes, placeOf, present } from './attributes.js';
@@ -14,12 +13,11 @@ import { addName, identify, indexName, indexNameOfUpper, namesOf, sharedNode, un
 import { type DirIndex, DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { indexOf } from './layer-walk.js';
 import { readExtraLinks } from './link-counts.js';
+import { findDataAtLookup } from './metacopy.js';
 import { readOrigin, statOrigin } from './origin.js';
-import { dialects } from './private-xattrs.js';
 import { settleStack } from './stack.js';
 import type { Union } from './union.js';
 
-const metacopyNames = dialects('metacopy');
 const originStat = new Stat();
 
 /** The index of a directory that still exists, its stack settled. */
@@ -108,7 +106,6 @@ function setNumber(u: Union, node: Inode, stat: Stat): void {
 }
 
 function newFile(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat): FileNode {
-  if (entry.kind === DT_REG) refuseMetacopy(u, entry.dir, name, stat);
   if (stat.nlink > 1) {
     const shared = sharedNode(u, stat.identity(), dir, name);
     if (shared !== null) {
@@ -119,8 +116,21 @@ function newFile(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat)
   }
   const node = new FileNode(dir, name, stat.mode & S_IFMT, entry.dir, name);
   setNumber(u, node, stat);
-  if (entry.dir.layer.writable) return upperFile(u, node, entry, stat);
-  return stat.nlink > 1 ? lowerHardLink(u, node, stat) : node;
+  let found = node;
+  if (entry.dir.layer.writable) found = upperFile(u, node, entry, stat);
+  else if (stat.nlink > 1) found = lowerHardLink(u, node, stat);
+  if (found === node && !entry.ours) withData(u, node, stat);
+  return found;
+}
+
+/** A file whose data cannot be found is as if it had not been looked up. */
+function withData(u: Union, node: FileNode, stat: Stat): void {
+  try {
+    findDataAtLookup(u, node, stat);
+  } catch (error) {
+    unidentify(u, node);
+    throw error;
+  }
 }
 
 /** A file of the upper: its number is its origin's, and the index may hold its other names. */
@@ -176,14 +186,4 @@ function lowerHardLink(u: Union, node: FileNode, stat: Stat): FileNode {
   node.extraLinks = readExtraLinks(u, index.layer.fd, hex, stat.nlink, lowerLinks);
   identify(u, node, stat.identity());
   return node;
-}
-
-/** A file whose data is elsewhere (metacopy) must not be shown as zeros. */
-function refuseMetacopy(u: Union, dir: LayerDir, name: string, stat: Stat): void {
-  // Whoever makes such copies marks the directory impure, or leaves a hole where the data would be.
-  if (!dir.impure && stat.blocks * 512 >= stat.size) return;
-  const fd = u.dirFds.fd(dir);
-  if (!metacopyNames.some((key) => typeof u.sys.getXattr(fd, name, key) !== 'number')) return;
-  log.once('error', `metacopy ${dir}/${name}`, `${dir}/${shown(name)}: metadata-only copy; its data is not followed`);
-  throw fail('EIO', 'metacopy');
 }

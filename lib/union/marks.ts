@@ -3,6 +3,7 @@
 
 import { Buffer } from 'node:buffer';
 import type { Syscalls } from '../sys/calls.js';
+import type { Place } from './attributes.js';
 import type { DirFds, LayerDir } from './dir-fds.js';
 import { dialects } from './private-xattrs.js';
 
@@ -32,6 +33,15 @@ function text(sys: Syscalls, fd: number, list: readonly string[], keys: readonly
   if (key === undefined) return null;
   const value = sys.getXattr(fd, '', key);
   return typeof value === 'number' ? null : Buffer.from(value).toString('latin1').replace(/\0$/, '');
+}
+
+/** The redirect of what is at `place`, in the first of `keys` that it has. */
+export function readRedirect(sys: Syscalls, place: Place, keys = redirectNames): string | null {
+  for (const key of keys) {
+    const value = sys.getXattr(place.fd, place.name, key);
+    if (typeof value !== 'number') return Buffer.from(value).toString('latin1').replace(/\0$/, '');
+  }
+  return null;
 }
 
 /** Reads the marks of one layer directory, `.wh..wh..opq` left to whoever reads the names. */

@@ -23,6 +23,7 @@ import { copyUp } from './copy-up.js';
 import { namesOf, unidentify } from './hard-links.js';
 import type { Backing, FileHandle, FileNode } from './inode.js';
 import { detach } from './lookup.js';
+import { dataPlace } from './metacopy.js';
 import { killPrivileges, unknownChanger } from './privileges.js';
 import { keepReachable } from './remove.js';
 import type { Union } from './union.js';
@@ -49,7 +50,7 @@ export function openFile(u: Union, node: FileNode, flags: number, opener = 0): O
   if (writes) {
     refuseStale(u, node);
     // A removed lower file stays readable; only a copy can be written.
-    copyUp(u, node, (flags & O_TRUNC) !== 0 ? 0 : undefined);
+    copyUp(u, node, (flags & O_TRUNC) !== 0 ? 'empty' : 'data');
   }
   const opened = admit(u, node, openPlace(u, node, flags), flags, opener);
   // From now on a mapping can change the file's times unseen: the kernel must ask.
@@ -57,10 +58,11 @@ export function openFile(u: Union, node: FileNode, flags: number, opener = 0): O
   return opened;
 }
 
-/** A descriptor of the node's present place. */
+/** A descriptor of where the node's data is now. */
 function openPlace(u: Union, node: FileNode, flags: number): number {
-  const place = placeOf(u, node);
-  const bare = (flags & PASSED_ON) | (node.inUpper ? 0 : O_NOATIME);
+  // A writer has made sure that the data is with the attributes; no write is led to a lower.
+  const place = wantsWrite(flags) ? placeOf(u, node) : dataPlace(u, node);
+  const bare = (flags & PASSED_ON) | (node.dataInUpper ? 0 : O_NOATIME);
   const fd = openAtPlace(u, place, bare);
   return check(fd === -errno.EPERM ? openAtPlace(u, place, bare & ~O_NOATIME) : fd, 'open');
 }
@@ -99,7 +101,7 @@ function chooseMode(u: Union, node: FileNode, fd: number, flags: number, opener:
   const mode = ioMode({
     live: node.backing !== null ? 'passthrough' : node.cachedOpens > 0 ? 'cached' : 'none',
     liveOnLower: node.backing?.onLower ?? false,
-    onUpper: node.inUpper,
+    onUpper: node.dataInUpper,
     wantsWrite: wantsWrite(flags),
     readOnlyMount: u.workdir === null,
     isCode: () => isCode(u, fd),
@@ -160,7 +162,7 @@ function takeBacking(u: Union, node: FileNode, fd: number): Backing | null {
     log.once('warn', 'passthrough', `passthrough is refused (${id}): data goes through the server`);
     return null;
   }
-  node.backing = { id: backingIdOf(id), onLower: !node.inUpper, users: 1 };
+  node.backing = { id: backingIdOf(id), onLower: !node.dataInUpper, users: 1 };
   return node.backing;
 }
 
@@ -170,7 +172,7 @@ function takeBacking(u: Union, node: FileNode, fd: number): Backing | null {
  */
 export function refuseStale(u: Union, node: FileNode): void {
   if (node.backing === null || !node.backing.onLower) return;
-  copyUp(u, node);
+  copyUp(u, node, 'data');
   keepReachable(u, node);
   for (const { parent, name } of namesOf(node)) detach(parent, name, node);
   unidentify(u, node);

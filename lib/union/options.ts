@@ -5,6 +5,8 @@ import { MountError } from './layers.js';
 
 export interface MountOptions {
   lowers: string[];
+  /** Lowers below those that hold only data, top first. */
+  dataLowers: string[];
   upper: string | null;
   workdir: string | null;
   readOnly: boolean;
@@ -12,6 +14,8 @@ export interface MountOptions {
   timeout: number | null;
   passthrough: PassthroughPolicy;
   redirectDir: boolean;
+  /** Changes of a file's attributes copy no data up. */
+  metacopy: boolean;
   index: boolean;
   /** fsync does nothing: contents may be lost in a power failure. */
   volatile: boolean;
@@ -31,12 +35,14 @@ export interface MountOptions {
 export function defaultOptions(): MountOptions {
   return {
     lowers: [],
+    dataLowers: [],
     upper: null,
     workdir: null,
     readOnly: false,
     timeout: null,
     passthrough: 'auto',
     redirectDir: true,
+    metacopy: false,
     index: true,
     volatile: false,
     allowOther: null,
@@ -96,25 +102,35 @@ function path(key: string, value: string): string {
   return value;
 }
 
-function lowerList(value: string): string[] {
-  const lowers = splitEscaped(value, ':');
-  if (lowers.some((lower) => lower === '')) throw new MountError(`option lowerdir: an empty path in '${value}'`);
-  if (lowers.length > MAX_LOWERS) {
-    throw new MountError(`option lowerdir: ${lowers.length} layers, the most is ${MAX_LOWERS}`);
+/** `A:B::D1::D2`: merged layers, then, each after two colons, layers that hold only data. */
+function lowerList(value: string): Pick<MountOptions, 'lowers' | 'dataLowers'> {
+  const refuse = (why: string): MountError => new MountError(`option lowerdir: ${why} in '${value}'`);
+  const parts = splitEscaped(value, ':');
+  const firstGap = parts.indexOf('');
+  const lowers = firstGap < 0 ? parts : parts.slice(0, firstGap);
+  const rest = firstGap < 0 ? [] : parts.slice(firstGap);
+  const dataLowers = rest.filter((_, position) => position % 2 === 1);
+  if (lowers.length === 0 || dataLowers.includes('') || parts.at(-1) === '') throw refuse('an empty path');
+  if (rest.some((part, position) => position % 2 === 0 && part !== '')) {
+    throw refuse("a layer after ':' below a data-only layer");
   }
-  return lowers;
+  if (lowers.length + dataLowers.length > MAX_LOWERS) {
+    throw new MountError(`option lowerdir: ${lowers.length + dataLowers.length} layers, the most is ${MAX_LOWERS}`);
+  }
+  return { lowers, dataLowers };
 }
 
 type Change = Partial<MountOptions>;
 
 /** Options that take a value. */
 const valued: Record<string, (value: string) => Change> = {
-  lowerdir: (value) => ({ lowers: lowerList(value) }),
+  lowerdir: lowerList,
   upperdir: (value) => ({ upper: path('upperdir', value) }),
   workdir: (value) => ({ workdir: path('workdir', value) }),
   timeout: (value) => ({ timeout: seconds('timeout', value) }),
   passthrough: (value) => ({ passthrough: oneOf('passthrough', value, ['auto', 'all', 'upper', 'off'] as const) }),
   redirect_dir: (value) => ({ redirectDir: onOff('redirect_dir', value) }),
+  metacopy: (value) => ({ metacopy: onOff('metacopy', value) }),
   index: (value) => ({ index: onOff('index', value) }),
   fsync: (value) => ({ volatile: !onOff('fsync', value) }),
   fsname: (value) => ({ fsname: path('fsname', value) }),
@@ -174,6 +190,9 @@ export function refuseUnknown(word: string): void {
 /** Checks what no single option can tell. */
 export function checkWhole(options: MountOptions): void {
   if (options.lowers.length === 0) throw new MountError('no lowerdir: -o lowerdir=TOP:…:BOTTOM is needed');
+  if (options.metacopy && !options.redirectDir) {
+    throw new MountError('option metacopy=on needs redirect_dir=on: a renamed file would lose its data');
+  }
   if (options.upper !== null && options.workdir === null) {
     throw new MountError(`upperdir ${options.upper} needs a workdir on the same filesystem`);
   }

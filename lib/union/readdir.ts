@@ -1,9 +1,10 @@
 // Listings with cookies that outlive any handle: a name's cookie is a hash of it, and names come in
 // cookie order, so seekdir works after deletes, after the index was rebuilt, and after a remount.
 
+import { ErrnoError } from '../errno.js';
 import { DT_DIR } from '../sys/constants.js';
 import { Stat } from '../sys/stat.js';
-import { type DirIndex, type DirNode, type Entry, type Listing, takeNumber, WHITEOUT } from './inode.js';
+import { type DirIndex, type DirNode, type Entry, type Inode, type Listing, takeNumber, WHITEOUT } from './inode.js';
 import { forgetNode, namesIn, nodeOf } from './lookup.js';
 import type { Union } from './union.js';
 
@@ -72,6 +73,16 @@ export function listNames(
   }
 }
 
+/** The node of a listed name; null when a lookup of it fails, which spoils no listing. */
+export function listedNode(u: Union, dir: DirNode, name: string, entry: Entry, out: Stat): Inode | null {
+  try {
+    return nodeOf(u, dir, name, entry, out);
+  } catch (error) {
+    if (error instanceof ErrnoError) return null;
+    throw error;
+  }
+}
+
 /** d_ino of `entry`, the same as st_ino; left in u.numbers.low and u.numbers.high. */
 export function numberOf(u: Union, dir: DirNode, name: string, entry: Entry): void {
   if (entry.node !== null) {
@@ -86,12 +97,12 @@ export function numberOf(u: Union, dir: DirNode, name: string, entry: Entry): vo
   }
   const unknown = entry.inoLow === 0 && entry.inoHigh === 0;
   const elsewhere = entry.dir.layer.writable && (unknown || dir.index?.impure === true || entry.kind === DT_DIR);
-  if (!elsewhere) {
+  // The number is the origin's: a node is made just to find it.
+  const node = elsewhere ? listedNode(u, dir, name, entry, numberStat) : null;
+  if (node === null) {
     u.numbers.mix(entry.dir.layer.dev, entry.inoLow, entry.inoHigh);
     return;
   }
-  // The number is the origin's: a node is made just to find it.
-  const node = nodeOf(u, dir, name, entry, numberStat);
   u.numbers.low = node.inoLow;
   u.numbers.high = node.inoHigh;
   takeNumber(entry, node);

@@ -11,7 +11,7 @@ import type { LayerDir } from './dir-fds.js';
 import { DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { WH } from './layer-walk.js';
 import { namesIn } from './lookup.js';
-import { writeRedirect } from './redirect.js';
+import { keepDataFound, writeRedirect } from './redirect.js';
 import { beforeNameGoes, isEmpty } from './remove.js';
 import { clearReplaced } from './rename-clear.js';
 import { type RenameEnd, settleExchange, settleMove } from './rename-names.js';
@@ -98,6 +98,7 @@ export function rename(
   const oldUpper = upperOf(u, oldDir);
   const newUpper = upperOf(u, newDir);
   for (const dir of plan.opaque) setOpaque(u, u.dirFds.fd(dir.upper as LayerDir), '');
+  for (const end of plan.exchange ? [from, to] : [from]) keepDataFound(u, end.entry?.node as Inode, oldDir === newDir);
   for (const dir of plan.redirect) writeRedirect(u, dir, oldDir === newDir);
   if (plan.clear !== null) clearReplaced(u, plan.clear, newUpper, newName);
   for (const dir of plan.exchange ? new Set([oldDir, newDir]) : [newDir]) markImpure(u, dir);
@@ -117,7 +118,7 @@ export function rename(
 function bringUp(u: Union, end: RenameEnd): void {
   const node: Inode | null = end.entry?.node ?? null;
   if (node === null) throw fail('ESTALE', 'rename of what the kernel does not know');
-  copyUp(u, node);
+  copyUp(u, node, 'attributes');
 }
 
 interface At {

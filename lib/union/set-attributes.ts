@@ -4,6 +4,7 @@ import { check } from '../sys/check.js';
 import { O_WRONLY, S_IFLNK, S_ISGID, S_ISUID, UTIME_OMIT } from '../sys/constants.js';
 import type { Stat } from '../sys/stat.js';
 import { getAttributes, openAtPlace, type Place, placeOf } from './attributes.js';
+import type { Change } from './complete-copy.js';
 import { copyUp } from './copy-up.js';
 import { FileNode, type Inode } from './inode.js';
 import { refusePrivileges, refuseStale } from './open.js';
@@ -36,7 +37,7 @@ const omit: TimeChange = { seconds: 0, nanoseconds: UTIME_OMIT };
 /** Applies `changes` to `node`; its attributes then are in `out`. */
 export function setAttributes(u: Union, node: Inode, changes: AttributeChanges, out: Stat): void {
   if (changes.size !== undefined && node instanceof FileNode) refuseStale(u, node);
-  copyUp(u, node, changes.size === 0 ? 0 : undefined);
+  copyUp(u, node, changeOf(changes));
   const place = placeOf(u, node);
   // Before the owner changes: membership in the group that the file has had decides.
   if (changes.killPrivileges !== undefined) killPrivileges(u, node, changes.killPrivileges, out);
@@ -54,6 +55,11 @@ export function setAttributes(u: Union, node: Inode, changes: AttributeChanges, 
   }
   node.keptCtime = null;
   getAttributes(u, node, out);
+}
+
+function changeOf(changes: AttributeChanges): Change {
+  if (changes.size === undefined) return 'attributes';
+  return changes.size === 0 ? 'empty' : 'data';
 }
 
 function changeMode(u: Union, node: Inode, place: Place, mode: number): void {

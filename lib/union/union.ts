@@ -41,7 +41,10 @@ export interface Union {
   readonly sys: Syscalls;
   readonly jobs: Jobs;
   readonly options: MountOptions;
+  /** The layers that are merged, top first. */
   readonly layers: readonly Layer[];
+  /** Lowers beneath them that hold data for metadata-only copies, and show no names. */
+  readonly dataLayers: readonly Layer[];
   readonly dirFds: DirFds;
   /** Listings under way or lately read; bounded, made anew when they are missed. */
   readonly listings: LRUCache<DirIndex, Listing>;
@@ -54,6 +57,10 @@ export interface Union {
   readonly workdir: Workdir | null;
   /** Files with several hard links, by Stat.identity(). */
   readonly hardLinks: Map<string, FileNode>;
+  /** Metadata-only copies of the upper whose data is coming in, by Stat.identity(); settles when that has ended. */
+  readonly filling: Map<string, Promise<unknown>>;
+  /** Changes of a file's attributes copy no data up. */
+  readonly metacopy: boolean;
   readonly plane: DataPlane;
   readonly staleness: Staleness;
   /** The passthrough that this kernel and user allow. */

@@ -7,6 +7,7 @@ import type { Syscalls } from '../sys/calls.js';
 import { check } from '../sys/check.js';
 import { AT_REMOVEDIR, DT_DIR, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
 import { LayerDir } from './dir-fds.js';
+import { scratchLayer } from './layers.js';
 
 /** How deep leftovers may nest; deeper ones stay, with a warning. */
 const MAX_DEPTH = 1024;
@@ -70,7 +71,7 @@ export class Workdir {
     const made = this.#sys.mkdirAt(this.outer, 'index', 0o700);
     if (made < 0 && made !== -errno.EEXIST) throw new ErrnoError(-made, 'workdir: mkdir index');
     const fd = check(this.#sys.openAt(this.outer, 'index', O_RDONLY | O_DIRECTORY, 0), 'workdir: index');
-    this.index = new LayerDir({ index: 0, path: `${path}/index`, fd, writable: true, dev: 0 }, null, '');
+    this.index = new LayerDir(scratchLayer(`${path}/index`, fd), null, '');
   }
 
   /** A name that nothing in WORK/work has. */

@@ -51,7 +51,7 @@ export function setXattr(
   killSetgid: boolean,
 ): void {
   const name = stored(u, key);
-  copyUp(u, node);
+  copyUp(u, node, 'attributes');
   const place = placeOf(u, node);
   if (key === 'security.capability' && node instanceof FileNode && node.backing !== null) {
     check(u.sys.statAt(place.fd, place.name, u.scratch), 'stat');
@@ -74,7 +74,7 @@ export function removeXattr(u: Union, node: Inode, key: string): void {
     if (present === -errno.ENODATA && key.startsWith('system.posix_acl')) return;
     throw new ErrnoError(-present, key);
   }
-  copyUp(u, node);
+  copyUp(u, node, 'attributes');
   const place = placeOf(u, node);
   check(u.sys.removeXattr(place.fd, place.name, name), key);
   node.keptCtime = null;

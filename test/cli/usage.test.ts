@@ -14,6 +14,7 @@ t.test('every word of the help is an option', async (t) => {
     'passthrough=auto',
     'redirect_dir=on',
     'index=on',
+    'metacopy=on',
     'fsync=0',
   ];
   for (const word of [...plain, 'fsname=x', ...valued.map((one) => (one.includes('=') ? one : `${one}=/x`))]) {

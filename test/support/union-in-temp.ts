@@ -17,6 +17,7 @@ import { assembleUnion, dissolveUnion } from '../../lib/union/assemble.js';
 import { placeOf } from '../../lib/union/attributes.js';
 import { DirNode, FileNode, type Inode } from '../../lib/union/inode.js';
 import { lookup } from '../../lib/union/lookup.js';
+import { dataPlace } from '../../lib/union/metacopy.js';
 import { defaultOptions, type MountOptions } from '../../lib/union/options.js';
 import { Pending } from '../../lib/union/pending.js';
 import { listNames, numberOf } from '../../lib/union/readdir.js';
@@ -29,6 +30,8 @@ import type { TreeSpec } from './tree.js';
 export interface Layout {
   /** Top first. */
   readonly lowers: readonly TreeSpec[];
+  /** Data-only layers below them. */
+  readonly dataLowers?: readonly TreeSpec[];
   /** null: a mount without an upper. */
   readonly upper?: TreeSpec | null;
   readonly options?: Partial<MountOptions>;
@@ -114,14 +117,15 @@ export class TempUnion {
 
   private constructor(layout: Layout) {
     this.lowers = layout.lowers.map((spec, index) => this.#make(`lower${index}`, spec));
-    const { upper = {} } = layout;
+    const { upper = {}, dataLowers = [] } = layout;
+    const data = dataLowers.map((spec, index) => this.#make(`data${index}`, spec));
     this.upper = upper === null ? null : this.#make('upper', upper);
     this.work = this.#make('workdir', {});
     this.sys = layout.sys ?? syscalls;
     // Closed at once, so that descriptors can be counted when a test ends.
     this.jobs = layout.jobs ?? { ...jobs, close: async (fd) => syscalls.close(fd) };
     const workdir = upper === null ? null : this.work;
-    const places = { lowers: this.lowers, upper: this.upper, workdir };
+    const places = { lowers: this.lowers, dataLowers: data, upper: this.upper, workdir };
     this.options = { ...defaultOptions(), ...places, passthrough: 'off', ...layout.options };
     this.#prints = this.lowers.map(fingerprint);
     this.#filesBefore = openFiles();
@@ -215,7 +219,7 @@ export class TempUnion {
 
   /** The bytes of the regular file `node`. */
   content(node: Inode): string {
-    const place = placeOf(this.u, node);
+    const place = node instanceof FileNode ? dataPlace(this.u, node) : placeOf(this.u, node);
     const { sys } = this.u;
     const fd = place.name === '' ? sys.reopen(place.fd, O_RDONLY) : sys.openAt(place.fd, place.name, O_RDONLY, 0);
     if (fd < 0) throw new Error(`content of ${node.name}: ${fd}`);

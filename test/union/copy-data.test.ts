@@ -23,7 +23,7 @@ function pendingOf(operation: () => void): Pending {
   throw new Error('nothing to wait for');
 }
 
-const wait = (w: TempUnion, path: string): Pending => pendingOf(() => copyUp(w.u, w.file(path)));
+const wait = (w: TempUnion, path: string): Pending => pendingOf(() => copyUp(w.u, w.file(path), 'data'));
 
 unionTest(t, 'all who want the copy wait for one', layout, async (t, w) => {
   const node = w.file('big');
@@ -33,7 +33,7 @@ unionTest(t, 'all who want the copy wait for one', layout, async (t, w) => {
   one.abandon();
   t.not(node.copying, null, 'one still waits');
   await two.work;
-  copyUp(w.u, node);
+  copyUp(w.u, node, 'data');
   t.equal(w.read('big').length, size);
 });
 
@@ -57,12 +57,12 @@ unionTest(t, 'the end of the mount while a copy runs', layout, async (t, w) => {
 });
 
 unionTest(t, 'truncation wants no data', layout, (t, w) => {
-  copyUp(w.u, w.file('big'), 0);
+  copyUp(w.u, w.file('big'), 'empty');
   t.equal(w.read('big'), '');
 });
 
 unionTest(t, 'holes stay holes', layout, async (t, w) => {
-  await w.run(() => copyUp(w.u, w.file('holes')));
+  await w.run(() => copyUp(w.u, w.file('holes'), 'data'));
   w.has('holes');
   t.equal(w.stat.size, size);
   t.ok(w.stat.blocks * 512 < size / 2, `${w.stat.blocks} blocks`);
@@ -79,11 +79,11 @@ unionTest(
     faulty.arm({ at: 1, how: errno.ENOSPC, only: 'job.copyData' });
     await wait(w, 'big').work;
     t.equal(
-      codeOf(() => copyUp(w.u, w.file('big'))),
+      codeOf(() => copyUp(w.u, w.file('big'), 'data')),
       errno.ENOSPC,
     );
     t.equal(w.file('big').copying, null);
-    await w.run(() => copyUp(w.u, w.file('big')));
+    await w.run(() => copyUp(w.u, w.file('big'), 'data'));
     t.equal(w.read('big').length, size);
     t.notOk(w.u.features.reflink, 'a host without reflinks is asked once');
   },
@@ -100,7 +100,7 @@ unionTest(
       await wait(w, 'big').work;
       late.arm({ at: 1, how: errno.EIO, only: 'statAt' });
       t.equal(
-        codeOf(() => copyUp(w.u, node)),
+        codeOf(() => copyUp(w.u, node, 'data')),
         errno.EIO,
         end,
       );

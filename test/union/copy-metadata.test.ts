@@ -24,7 +24,7 @@ function stored(w: TempUnion, path: string): string[] {
 }
 
 unionTest(t, 'all but the private ones, and an origin', { lowers }, (t, w) => {
-  copyUp(w.u, w.file('f'));
+  copyUp(w.u, w.file('f'), 'data');
   t.same(stored(w, 'f'), ['trusted.b', 'trusted.overlay.origin', 'trusted.overlay.overlay.x', 'user.a']);
   w.has('f');
   t.match({ mode: w.stat.mode, uid: w.stat.uid, gid: w.stat.gid }, { mode: 0o106711, uid: 5, gid: 6 });
@@ -36,12 +36,12 @@ const layout: Layout = { lowers, sys: refusing.syscalls };
 unionTest(t, 'an attribute that the host does not know is lost with a word, another failure is one', layout, (t, w) => {
   refusing.arm({ at: 1, how: errno.ENOSPC, only: 'setXattr' });
   t.equal(
-    codeOf(() => copyUp(w.u, w.file('f'))),
+    codeOf(() => copyUp(w.u, w.file('f'), 'data')),
     errno.ENOSPC,
   );
   refusing.arm({ at: 1, how: errno.EOPNOTSUPP, only: 'setXattr' });
   t.equal(
-    codeOf(() => copyUp(w.u, w.file('f'))),
+    codeOf(() => copyUp(w.u, w.file('f'), 'data')),
     0,
   );
   refusing.arm(null);

@@ -32,7 +32,7 @@ for (const path of ['small', 'large', 'empty', 'link', 'device', 'fifo', 'one', 
     layout: { lowers },
     prepare: (w) => {
       const node = w.node(path);
-      return () => copyUp(w.u, node);
+      return () => copyUp(w.u, node, 'data');
     },
   });
 }
@@ -41,7 +41,7 @@ const failing = new FaultySyscalls();
 unionTest(t, 'a copy whose times cannot be set is not published', { lowers, sys: failing.syscalls }, (t, w) => {
   failing.arm({ at: 1, how: errno.EIO, only: 'utimensAt' });
   t.equal(
-    codeOf(() => copyUp(w.u, w.file('small'))),
+    codeOf(() => copyUp(w.u, w.file('small'), 'data')),
     errno.EIO,
   );
   failing.arm(null);
@@ -52,7 +52,7 @@ const ordered = new FaultySyscalls();
 unionTest(t, 'the impure mark is on disk before the copy has its name', { lowers, sys: ordered.syscalls }, (t, w) => {
   const node = w.file('a/b/c');
   ordered.arm(null);
-  copyUp(w.u, node);
+  copyUp(w.u, node, 'data');
   const at = (found: (line: string) => boolean): number => ordered.made.findLastIndex(found);
   const marked = at((line) => line.startsWith('setXattr') && line.includes('impure'));
   t.ok(marked > 0 && marked < at((line) => line.startsWith('linkAt')));

@@ -94,7 +94,7 @@ for (const [name, spoil] of Object.entries(poor)) {
   const faulty = new FaultySyscalls();
   spoil(faulty);
   unionTest(t, `a union without ${name}`, { ...layout, sys: faulty.syscalls }, async (t, w) => {
-    copyUp(w.u, w.file('f'));
+    copyUp(w.u, w.file('f'), 'data');
     t.equal(w.read('f'), 'f');
     w.node('m');
     rmdir(w.u, w.dir(''), 'm');

@@ -80,7 +80,7 @@ unionTest(t, 'all names are one node before and after a copy-up', layout, async 
   t.equal(w.node('d/c'), node);
   t.equal(count(w, 'a'), 3);
   const { inoLow } = node;
-  copyUp(w.u, node);
+  copyUp(w.u, node, 'data');
   for (const path of ['a', 'b', 'd/c']) t.equal(w.node(path), node);
   t.equal(count(w, 'a'), 3);
   await w.remount();
@@ -91,7 +91,7 @@ unionTest(t, 'all names are one node before and after a copy-up', layout, async 
 });
 
 unionTest(t, 'a name that was not known at the copy-up finds the copy', layout, async (t, w) => {
-  copyUp(w.u, w.file('a'));
+  copyUp(w.u, w.file('a'), 'data');
   const fd = w.u.dirFds.fd(w.file('a').dir);
   w.sys.chmodAt(fd, w.file('a').base, 0o600);
   t.equal(w.file('d/c'), w.file('a'));
@@ -104,13 +104,13 @@ unionTest(t, 'the index has one entry, by the lower file’s handle', layout, (t
   const node = w.file('a');
   const hex = indexName(w.u, node.dir, node.base);
   t.match(hex, /^00fb[0-9a-f]+$/);
-  copyUp(w.u, node);
+  copyUp(w.u, node, 'data');
   t.same(readdirSync(`${w.work}/index`), [hex]);
 });
 
 unionTest(t, 'the entry goes with the last name', layout, (t, w) => {
   const node = w.file('a');
-  copyUp(w.u, node);
+  copyUp(w.u, node, 'data');
   for (const [path, name] of [
     ['', 'a'],
     ['', 'b'],
@@ -130,7 +130,7 @@ unionTest(
   async (t, w) => {
     const node = w.file('single');
     t.equal(indexName(w.u, node.dir, node.base), null);
-    copyUp(w.u, w.file('a'));
+    copyUp(w.u, w.file('a'), 'data');
     t.equal(w.read('b'), 'x');
     await w.remount();
     for (const path of ['a', 'b', 'd/c']) t.equal(w.read(path), 'x');

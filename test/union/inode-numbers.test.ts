@@ -7,7 +7,14 @@ import { InodeNumbers } from '../../lib/union/inode-numbers.js';
 import type { Layer } from '../../lib/union/layers.js';
 import { FaultySyscalls } from '../support/faulty-syscalls.js';
 
-const layer = (index: number, dev: number): Layer => ({ index, path: `/${index}`, fd: -1, writable: index === 0, dev });
+const layer = (index: number, dev: number): Layer => ({
+  index,
+  path: `/${index}`,
+  fd: -1,
+  writable: index === 0,
+  dev,
+  blocksTell: null,
+});
 
 function withUuids(uuids: Record<number, number>): FaultySyscalls {
   const faulty = new FaultySyscalls();

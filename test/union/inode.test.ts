@@ -5,7 +5,14 @@ import { LayerDir } from '../../lib/union/dir-fds.js';
 import { DirIndex, DirNode, Entry, FileNode } from '../../lib/union/inode.js';
 import type { Layer } from '../../lib/union/layers.js';
 
-const layer = (index: number): Layer => ({ index, path: '/l', fd: -1, writable: index === 0, dev: 1 });
+const layer = (index: number): Layer => ({
+  index,
+  path: '/l',
+  fd: -1,
+  writable: index === 0,
+  dev: 1,
+  blocksTell: null,
+});
 const [upper, lower] = [new LayerDir(layer(0), null, ''), new LayerDir(layer(1), null, '')];
 
 t.test('the upper part', async (t) => {

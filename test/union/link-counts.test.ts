@@ -58,7 +58,7 @@ t.test('a copy-up of a hard link, killed at each change: the count stays', async
   const counts = await countsAfterKills('b', (w) => {
     const node = w.file('a');
     w.node('b');
-    return () => copyUp(w.u, node);
+    return () => copyUp(w.u, node, 'data');
   });
   t.ok(counts.length > 8, `${counts.length} changes`);
   t.same(new Set(counts), new Set([3]));

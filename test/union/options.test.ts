@@ -78,7 +78,13 @@ const complaints: readonly (readonly [string, RegExp])[] = [
   ['nodev=1', /unknown option 'nodev=1'/],
   ['lowerdir', /option lowerdir needs a value/],
   ['lowerdir=', /option lowerdir: an empty path/],
-  ['lowerdir=/a::/b', /option lowerdir: an empty path in '\/a::\/b'/],
+  ['lowerdir=/a:', /option lowerdir: an empty path in '\/a:'/],
+  ['lowerdir=/a::', /option lowerdir: an empty path/],
+  ['lowerdir=/a:::/b', /option lowerdir: an empty path/],
+  ['lowerdir=::/b', /option lowerdir: an empty path/],
+  ['lowerdir=:/b', /option lowerdir: an empty path/],
+  ['lowerdir=/a::/b:/c', /option lowerdir: a layer after ':' below a data-only layer in '\/a::\/b:\/c'/],
+  ['metacopy=some', /option metacopy: 'some' is neither on nor off/],
   [`lowerdir=${new Array(MAX_LOWERS + 1).fill('/a').join(':')}`, /option lowerdir: 501 layers, the most is 500/],
   ['upperdir=', /option upperdir: an empty path/],
   ['workdir=', /option workdir: an empty path/],
@@ -110,7 +116,14 @@ t.test('unknown words may be somebody else’s', async (t) => {
   t.same(others, ['x-mount.mkdir', 'zzz=1']);
 });
 
+t.test('layers that hold only data', async (t) => {
+  t.match(parse('lowerdir=/a:/b::/c::/d'), { lowers: ['/a', '/b'], dataLowers: ['/c', '/d'] });
+  t.match(parse('lowerdir=/a\\:::/c\\:'), { lowers: ['/a:'], dataLowers: ['/c:'] });
+});
+
 t.test('the whole', async (t) => {
+  t.doesNotThrow(() => checkWhole(parse('lowerdir=/a,metacopy=on')));
+  t.throws(() => checkWhole(parse('lowerdir=/a,metacopy=on,redirect_dir=off')), { message: /needs redirect_dir=on/ });
   t.doesNotThrow(() => checkWhole(parse('lowerdir=/a')));
   t.doesNotThrow(() => checkWhole(parse('lowerdir=/a,upperdir=/u,workdir=/w')));
   t.throws(() => checkWhole(parse('')), { message: /no lowerdir/ });

@@ -42,7 +42,7 @@ unionTest(t, 'a copy leads back to its lower file', layout, (t, w) => {
   const node = w.file('f');
   const lower = new Stat();
   w.sys.statAt(w.u.dirFds.fd(node.dir), 'f', lower);
-  copyUp(w.u, node);
+  copyUp(w.u, node, 'data');
   const origin = readOrigin(w.u, w.u.dirFds.fd(node.dir), node.base);
   t.type(origin, Uint8Array);
   const found = new Stat();

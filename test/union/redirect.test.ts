@@ -16,7 +16,7 @@ const layout: Layout = {
 
 function written(w: TempUnion, path: string, sameParent: boolean): string {
   const node = w.dir(path);
-  copyUp(w.u, node);
+  copyUp(w.u, node, 'data');
   writeRedirect(w.u, node, sameParent);
   const upper = node.upper;
   const value = upper === null ? -1 : w.sys.getXattr(w.u.dirFds.fd(upper), '', 'trusted.overlay.redirect');
@@ -48,7 +48,7 @@ unionTest(t, 'a pure upper directory needs none', layout, (t, w) => {
 const refusing = new FaultySyscalls();
 unionTest(t, 'refused is EXDEV, full is ENOSPC', { ...layout, sys: refusing.syscalls }, (t, w) => {
   const node = w.dir('d');
-  copyUp(w.u, node);
+  copyUp(w.u, node, 'data');
   for (const [code, wanted] of [
     [errno.EPERM, errno.EXDEV],
     [errno.EOPNOTSUPP, errno.EXDEV],

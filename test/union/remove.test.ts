@@ -157,7 +157,7 @@ const several = { lowers: [{ a: file('x'), b: hardlink('a'), c: hardlink('a') }]
 unionTest(t, 'one name of several goes, the others stay', several, async (t, w) => {
   const node = w.file('a');
   w.node('b');
-  copyUp(w.u, node);
+  copyUp(w.u, node, 'data');
   unlink(w.u, w.dir(''), 'a');
   t.equal(w.read('b'), 'x');
   t.equal(w.read('c'), 'x');

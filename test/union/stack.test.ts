@@ -85,7 +85,7 @@ unionTest(t, 'an opaque directory on the way of an absolute redirect', cutOnTheW
   t.same(w.names('new'), ['1']);
 });
 
-for (const bad of ['a/b', '/../etc', '/a/./b', 'x'.repeat(257), '/a/../../x']) {
+for (const bad of ['a/b', '/../etc', '/a/./b', '/a/../../x']) {
   unionTest(
     t,
     `the redirect ${bad.slice(0, 12)} is refused`,
