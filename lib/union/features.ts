@@ -2,6 +2,7 @@
 // A missing one degrades with a named warning here, never by surprise at use.
 
 import { readFileSync } from 'node:fs';
+import { errno } from '../errno.js';
 import { log } from '../log.js';
 import type { Syscalls } from '../sys/calls.js';
 import { O_RDWR, O_TMPFILE, RENAME_EXCHANGE, RENAME_WHITEOUT, S_IFCHR } from '../sys/constants.js';
@@ -76,11 +77,16 @@ export function readOnlyFeatures(sys: Syscalls, top: number): Features {
   };
 }
 
+/** Answers of a host that is full or broken, not of one that cannot: later calls will tell. */
+const undecided = new Set([-errno.ENOSPC, -errno.EDQUOT, -errno.EIO, -errno.ENOMEM]);
+
+const can = (result: number): boolean => result >= 0 || undecided.has(result);
+
 function probeDialect(sys: Syscalls, work: number): Dialect | null {
   const value = new Uint8Array([0x79]);
   for (const dialect of ['trusted', 'user'] as const) {
     const key = privateName(dialect, 'opaque');
-    if (sys.setXattr(work, '', key, value, 0) < 0) continue;
+    if (!can(sys.setXattr(work, '', key, value, 0))) continue;
     sys.removeXattr(work, '', key);
     return dialect;
   }
@@ -89,21 +95,21 @@ function probeDialect(sys: Syscalls, work: number): Dialect | null {
 
 function probeTmpfile(sys: Syscalls, work: number): boolean {
   const fd = sys.openAt(work, '', O_TMPFILE | O_RDWR, 0o600);
-  if (fd < 0) return false;
+  if (fd < 0) return can(fd);
   const linked = sys.linkAt(fd, '', work, '#tmpfile');
   sys.close(fd);
   if (linked === 0) sys.unlinkAt(work, '#tmpfile', 0);
-  return linked === 0;
+  return can(linked);
 }
 
 /** Two scratch names in `work`, renamed with `flags`; true when the host can. */
 function probeRename(sys: Syscalls, work: number, flags: number): boolean {
-  sys.mknodAt(work, '#from', 0o100600, 0);
-  if (flags === RENAME_EXCHANGE) sys.mknodAt(work, '#to', 0o100600, 0);
-  const done = sys.renameAt(work, '#from', work, '#to', flags);
+  const scratch = flags === RENAME_EXCHANGE ? ['#from', '#to'] : ['#from'];
+  const made = Math.min(...scratch.map((name) => sys.mknodAt(work, name, 0o100600, 0)));
+  const done = made < 0 ? made : sys.renameAt(work, '#from', work, '#to', flags);
   sys.unlinkAt(work, '#from', 0);
   sys.unlinkAt(work, '#to', 0);
-  return done === 0;
+  return can(done);
 }
 
 function mayOpenHandles(sys: Syscalls, dir: number): boolean {
@@ -121,7 +127,7 @@ function probeDevice(sys: Syscalls, work: number): boolean {
   if (process.env[NO_DEVICES] !== undefined) return false;
   const made = sys.mknodAt(work, '#device', S_IFCHR, 0);
   if (made === 0) sys.unlinkAt(work, '#device', 0);
-  return made === 0;
+  return can(made);
 }
 
 /** Tries everything in the empty directory behind `work`. */

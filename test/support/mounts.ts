@@ -31,6 +31,8 @@ export interface Setup {
   readonly options?: string;
   /** Indices of the lowers that get a filesystem (tmpfs) of their own. */
   readonly tmpfs?: readonly number[];
+  /** Mounts the filesystem that upper and workdir lie on. */
+  readonly filesystem?: (path: string) => Promise<void>;
   /** When the watchdog ends the mount, ms. */
   readonly timeout?: number;
 }
@@ -199,8 +201,11 @@ async function makeLayers(setup: Setup, base: string): Promise<Layers> {
   const mountpoint = join(base, 'merged');
   await mkdir(mountpoint);
   if (setup.upper === null) return { lowers, mountpoint };
-  const upper = join(base, 'upper');
-  const work = join(base, 'work');
+  const writable = join(base, 'writable');
+  await mkdir(writable);
+  await setup.filesystem?.(writable);
+  const upper = join(writable, 'upper');
+  const work = join(writable, 'work');
   await mkdir(upper);
   await mkdir(work);
   await makeTree(upper, setup.upper ?? {});

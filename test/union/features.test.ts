@@ -38,6 +38,16 @@ unionTest(t, 'this host has them all', { lowers: [{}], upper: null }, (t, w) => 
   t.same(readdirSync(w.work), [], 'nothing is left');
 });
 
+unionTest(t, 'a full filesystem lacks nothing', { lowers: [{}], upper: null }, (t, w) => {
+  for (const code of [errno.ENOSPC, errno.EDQUOT]) {
+    const features = probe(w, (f) => {
+      for (const name of ['setXattr', 'mknodAt', 'openAt']) f.refuse(name, code);
+    });
+    t.match(features, { dialect: 'trusted', deviceWhiteout: true, tmpfile: true, renameWhiteout: true });
+    t.match(features, { renameExchange: true });
+  }
+});
+
 unionTest(t, 'one is missing', { lowers: [{}], upper: null }, (t, w) => {
   const code = errno.EOPNOTSUPP;
   t.match(
