@@ -32,6 +32,8 @@ export const W = {
   dev: 24,
   mntId: 26,
   attributes: 28,
+  /** Not the host's: 1 when the owner or the group is nobody's here. */
+  unmapped: 30,
 } as const;
 
 const HIGH = 0x1_0000_0000;
@@ -118,6 +120,11 @@ export class Stat {
 
   get blksize(): number {
     return this.#u32(W.blksize);
+  }
+
+  /** The owner or the group has no id that can be shown, nor one to give to a copy. */
+  get unmapped(): boolean {
+    return this.#u32(W.unmapped) !== 0;
   }
 
   get isDirectory(): boolean {

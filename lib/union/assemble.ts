@@ -12,7 +12,8 @@ import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
 import { dropCopy } from './copy-data.js';
 import { DirFds, LayerDir } from './dir-fds.js';
-import { type Features, probeFeatures, readOnlyFeatures } from './features.js';
+import { type Features, mapsFewIds, probeFeatures, readOnlyFeatures } from './features.js';
+import { idViews } from './ids-mapping.js';
 import { DirNode, type FileHandle, FileNode, type Inode } from './inode.js';
 import { InodeNumbers } from './inode-numbers.js';
 import { closeLayers, type Layer, MountError, openLayers, openWritable } from './layers.js';
@@ -20,6 +21,7 @@ import { forgetNode } from './lookup.js';
 import { OPAQUE_FILE } from './marks.js';
 import { release } from './open.js';
 import type { MountOptions } from './options.js';
+import { withShownIds } from './shown-ids.js';
 import type { DataPlane, Staleness, Union } from './union.js';
 import { Workdir } from './workdir.js';
 
@@ -98,12 +100,14 @@ function rootStack(sys: Syscalls, layers: readonly Layer[], scratch: Stat): Laye
 
 /** Opens everything a mount needs. Throws MountError; nothing stays open then. */
 export async function assembleUnion(
-  sys: Syscalls,
+  host: Syscalls,
   jobs: Jobs,
   options: MountOptions,
   plane: DataPlane,
   staleness: Staleness,
 ): Promise<Union> {
+  const views = idViews(options);
+  const sys = views === null ? host : withShownIds(host, views, mapsFewIds());
   const writable = options.upper !== null && !options.readOnly;
   const lowers = options.upper !== null && !writable ? [options.upper, ...options.lowers] : options.lowers;
   const layers = openLayers(sys, lowers, writable ? options.upper : null);
@@ -112,7 +116,10 @@ export async function assembleUnion(
   try {
     dataLayers = openLayers(sys, options.dataLowers, null, layers.length + 1);
     workdir = writable ? openWorkdir(sys, options, layers[0] as Layer) : null;
-    const features = workdir === null ? readOnlyFeatures(sys, (layers[0] as Layer).fd) : probeFeatures(sys, workdir.fd);
+    const found = workdir === null ? readOnlyFeatures(sys, (layers[0] as Layer).fd) : probeFeatures(sys, workdir.fd);
+    // Where ids are changed, each Stat says itself whether its owner is nobody's.
+    const privileged = host.geteuid() === 0 && !mapsFewIds();
+    const features = views === null ? found : { ...found, privileged, overflowIds: false };
     if (workdir?.owned === true && options.index && features.handles && features.dialect !== null) {
       workdir.useIndex(options.workdir as string);
     }

@@ -1,6 +1,7 @@
 // Making objects as the caller: ids and umask of this thread while one call runs. The host then
 // applies setgid directories and default ACLs as it does for any process.
 
+import { errno, fail } from '../errno.js';
 import type { Caller, Union } from './union.js';
 
 let currentMask = -1;
@@ -13,7 +14,8 @@ export function asCaller<T>(u: Union, caller: Caller, make: () => T): T {
   }
   const own = caller.uid === u.features.uid && caller.gid === u.features.gid;
   if (own) return make();
-  u.sys.setFsIds(caller.uid, caller.gid);
+  // As the kernel answers where a filesystem has no id for its user. Other refusals leave the server's own ids.
+  if (u.sys.setFsIds(caller.uid, caller.gid) === -errno.EOVERFLOW) throw fail('EOVERFLOW', 'the caller has no id here');
   try {
     return make();
   } finally {

@@ -14,6 +14,7 @@ import { copiedFile, dropCopy, scratchFile } from './copy-data.js';
 import { carriesPrivate, copyMetadata, keepTimes, markImpure, setTimes } from './copy-metadata.js';
 import { LayerDir } from './dir-fds.js';
 import { identify, indexName, namesOf } from './hard-links.js';
+import { OVERFLOW_ID } from './ids-mapping.js';
 import { DirNode, type FileData, FileNode, type Inode, takeNumber } from './inode.js';
 import { showCtime } from './kept-ctime.js';
 import { scratchLayer } from './layers.js';
@@ -117,8 +118,8 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
 
 /** Ids that this server cannot express must not be copied: the copy would belong to somebody else. */
 function refuseUnmapped(u: Union, stat: Stat): void {
-  const overflow = u.features.overflowIds;
-  if (overflow && (stat.uid === 65534 || stat.gid === 65534)) throw fail('EOVERFLOW', 'copy-up of an unmapped owner');
+  const overflow = u.features.overflowIds && (stat.uid === OVERFLOW_ID || stat.gid === OVERFLOW_ID);
+  if (overflow || stat.unmapped) throw fail('EOVERFLOW', 'copy-up of an unmapped owner');
 }
 
 function copyFile(u: Union, work: Workdir, node: FileNode, change: Change): void {

@@ -57,7 +57,8 @@ function selfOf(sys: Syscalls): Pick<Features, 'uid' | 'gid' | 'privileged' | 'o
   return { uid, gid: sys.getegid(), privileged: uid === 0 && !overflowIds, overflowIds };
 }
 
-function mapsFewIds(): boolean {
+/** This user namespace maps not all ids. */
+export function mapsFewIds(): boolean {
   return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'));
 }
 

@@ -1,9 +1,10 @@
 // The option list of a mount (`-o a=b,c`) as a checked value. Pure: no path is touched here.
 
 import type { PassthroughPolicy } from '../nodes/io-mode.js';
+import { type IdOptions, NO_ID, parseIdMap } from './ids-mapping.js';
 import { MountError } from './layers.js';
 
-export interface MountOptions {
+export interface MountOptions extends IdOptions {
   lowers: string[];
   /** Lowers below those that hold only data, top first. */
   dataLowers: string[];
@@ -52,6 +53,11 @@ export function defaultOptions(): MountOptions {
     exclusive: true,
     noacl: false,
     staticNlink: false,
+    uidMapping: [],
+    gidMapping: [],
+    squashToRoot: false,
+    squashToUid: null,
+    squashToGid: null,
     flags: [],
   };
 }
@@ -91,9 +97,16 @@ function oneOf<T extends string>(key: string, value: string, allowed: readonly T
   return found;
 }
 
+const decimal = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
 function seconds(key: string, value: string): number {
-  const number = Number(value);
-  if (value === '' || !(number >= 0)) throw new MountError(`option ${key}: '${value}' is not a number of seconds`);
+  if (!decimal.test(value)) throw new MountError(`option ${key}: '${value}' is not a number of seconds`);
+  return Number(value);
+}
+
+function id(key: string, value: string): number {
+  const number = /^\d{1,10}$/.test(value) ? Number(value) : NO_ID;
+  if (number >= NO_ID) throw new MountError(`option ${key}: '${value}' is not an id`);
   return number;
 }
 
@@ -122,6 +135,11 @@ function lowerList(value: string): Pick<MountOptions, 'lowers' | 'dataLowers'> {
 
 type Change = Partial<MountOptions>;
 
+/** A value that is checked and changes nothing. */
+function checked(_value: string): Change {
+  return {};
+}
+
 /** Options that take a value. */
 const valued: Record<string, (value: string) => Change> = {
   lowerdir: lowerList,
@@ -133,6 +151,13 @@ const valued: Record<string, (value: string) => Change> = {
   metacopy: (value) => ({ metacopy: onOff('metacopy', value) }),
   index: (value) => ({ index: onOff('index', value) }),
   fsync: (value) => ({ volatile: !onOff('fsync', value) }),
+  uidmapping: (value) => ({ uidMapping: parseIdMap('uidmapping', value) }),
+  gidmapping: (value) => ({ gidMapping: parseIdMap('gidmapping', value) }),
+  squash_to_root: (value) => ({ squashToRoot: onOff('squash_to_root', value) }),
+  squash_to_uid: (value) => ({ squashToUid: id('squash_to_uid', value) }),
+  squash_to_gid: (value) => ({ squashToGid: id('squash_to_gid', value) }),
+  // Numbers are unique in one mount whatever is chosen: there is nothing to choose.
+  xino: (value) => checked(oneOf('xino', value, ['off', 'auto', 'on'] as const)),
   fsname: (value) => ({ fsname: path('fsname', value) }),
 };
 
@@ -145,6 +170,8 @@ const words: Record<string, Change> = {
   default_permissions: {},
   debug: { debug: true },
   noacl: { noacl: true },
+  squash_to_root: { squashToRoot: true },
+  ino32_t: {},
   static_nlink: { staticNlink: true },
 };
 
@@ -174,8 +201,8 @@ export function applyList(options: MountOptions, list: string, unknown: (word: s
     const key = equals < 0 ? word : word.slice(0, equals);
     const parse = Object.hasOwn(valued, key) ? valued[key] : undefined;
     const change = Object.hasOwn(words, word) ? words[word] : undefined;
-    if (parse !== undefined && equals < 0) throw new MountError(`option ${key} needs a value`);
-    if (parse !== undefined) Object.assign(options, parse(word.slice(equals + 1)));
+    if (parse !== undefined && change === undefined && equals < 0) throw new MountError(`option ${key} needs a value`);
+    if (parse !== undefined && equals >= 0) Object.assign(options, parse(word.slice(equals + 1)));
     else if (change !== undefined) Object.assign(options, change);
     else if ((flagWords as readonly string[]).includes(word)) options.flags.push(word);
     else unknown(word);
