@@ -151,6 +151,16 @@ napi_value InGroup(napi_env env, napi_callback_info info) {
   return Number(env, InGroups(pid, gid) ? 1 : 0);
 }
 
+napi_value IdsOfThread(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  uint32_t pid = args.U32(0);
+  if (!args.ok()) return args.Refuse();
+  Changer who = {};
+  if (!IdsOf(pid, &who)) return ErrnoResult(env, ESRCH);
+  const uint32_t ids[] = {who.uid, who.gid};
+  return CopyToTypedArray(env, napi_uint32_array, 4, ids, 2);
+}
+
 napi_value Geteuid(napi_env env, napi_callback_info) { return Number(env, geteuid()); }
 
 napi_value Getegid(napi_env env, napi_callback_info) { return Number(env, getegid()); }
@@ -171,7 +181,7 @@ void RegisterFiles(napi_env env, napi_value target) {
       {"fallocate", Fallocate}, {"lseek", Lseek},       {"pread", Pread},
       {"pwrite", Pwrite},       {"fsync", Fsync},       {"orderData", OrderData},       {"syncfs", Syncfs},
       {"flock", Flock},         {"umask", Umask},       {"setFsIds", SetFsIds},
-      {"geteuid", Geteuid},     {"getegid", Getegid},   {"inGroup", InGroup},     {"raiseFileLimit", RaiseFileLimit},
+      {"geteuid", Geteuid},     {"getegid", Getegid},   {"inGroup", InGroup},     {"idsOf", IdsOfThread},     {"raiseFileLimit", RaiseFileLimit},
   };
   Expose(env, target, methods);
 }

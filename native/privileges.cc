@@ -32,20 +32,47 @@ bool ReadAll(int fd, std::string* text) {
   return false;
 }
 
-bool IsMember(const Changer& who, gid_t gid) { return who.uid == 0 || who.gid == gid || InGroups(who.pid, gid); }
+bool ReadStatus(uint32_t pid, std::string* status) {
+  char path[32];
+  snprintf(path, sizeof path, "/proc/%u/status", pid);
+  UniqueFd fd(open(path, O_RDONLY | O_CLOEXEC));
+  return fd.ok() && ReadAll(fd.get(), status);
+}
+
+// What follows `label`, which begins a line; null when no line has it.
+const char* Field(const std::string& status, const char* label) {
+  size_t at = status.find(label);
+  return at == std::string::npos ? nullptr : status.c_str() + at + strlen(label);
+}
+
+// The fourth of the ids in a line: the one that counts for filesystems.
+bool FilesystemId(const std::string& status, const char* label, uint32_t* id) {
+  unsigned ids[4];
+  const char* text = Field(status, label);
+  if (text == nullptr || sscanf(text, "%u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) != 4) return false;
+  *id = ids[3];
+  return true;
+}
+
+bool IsMember(const Changer& header, gid_t gid) {
+  Changer who = header;
+  if (who.uid == kNoId && !IdsOf(who.pid, &who)) return false;
+  return who.uid == 0 || who.gid == gid || InGroups(who.pid, gid);
+}
 
 }  // namespace
 
+bool IdsOf(uint32_t pid, Changer* who) {
+  std::string status;
+  return pid != 0 && ReadStatus(pid, &status) && FilesystemId(status, "\nUid:", &who->uid) &&
+         FilesystemId(status, "\nGid:", &who->gid);
+}
+
 // An unseen process (another pid namespace) has no groups: what is in doubt is taken away.
 bool InGroups(uint32_t pid, gid_t gid) {
-  char path[32];
   std::string status;
-  snprintf(path, sizeof path, "/proc/%u/status", pid);
-  UniqueFd fd(open(path, O_RDONLY | O_CLOEXEC));
-  if (!fd.ok() || !ReadAll(fd.get(), &status)) return false;
-  size_t at = status.find("\nGroups:");
-  if (at == std::string::npos) return false;
-  const char* next = status.c_str() + at + strlen("\nGroups:");
+  const char* next = ReadStatus(pid, &status) ? Field(status, "\nGroups:") : nullptr;
+  if (next == nullptr) return false;
   for (char* end = nullptr;; next = end) {
     while (*next == ' ' || *next == '\t') next++;
     unsigned long group = strtoul(next, &end, 10);

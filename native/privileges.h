@@ -10,12 +10,18 @@
 
 namespace stratafs {
 
+// In a header: the kernel did not say, because the mount may be idmapped and nothing is being made.
+constexpr uint32_t kNoId = 0xffffffff;
+
 // Who changes a file, as the request's header says.
 struct Changer {
   uint32_t uid;
   uint32_t gid;
   uint32_t pid;
 };
+
+// The filesystem ids of thread `pid`, which waits for our answer; false when it is not seen from here.
+bool IdsOf(uint32_t pid, Changer* who);
 
 // Whether thread `pid`, which waits for our answer, has `gid` among its supplementary groups.
 bool InGroups(uint32_t pid, gid_t gid);

@@ -68,7 +68,7 @@ export function onGetxattr(c: Context, r: Of<'GETXATTR'>): void {
 }
 
 export function onListxattr(c: Context, r: Of<'LISTXATTR'>): void {
-  sized(c, listXattr(c.u, c.node(r.nodeid), r.uid === 0), r.body.size);
+  sized(c, listXattr(c.u, c.node(r.nodeid), r), r.body.size);
 }
 
 export function onSetxattr(c: Context, r: Of<'SETXATTR'>): void {

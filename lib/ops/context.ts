@@ -5,6 +5,7 @@
 import { fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import type { Stat } from '../sys/stat.js';
+import { NO_ID } from '../union/ids-mapping.js';
 import { DirNode, FileNode, type Inode } from '../union/inode.js';
 import { release } from '../union/open.js';
 import type { Caller, Union } from '../union/union.js';
@@ -106,7 +107,9 @@ export class Context {
   }
 }
 
+/** What makes an inode comes with ids, always: without, it would be made as the server. */
 export function callerOf(request: Header, umask: number): Caller {
+  if (request.uid === NO_ID || request.gid === NO_ID) throw fail('EOVERFLOW', 'a creation without ids');
   return { uid: request.uid, gid: request.gid, umask };
 }
 

@@ -21,7 +21,7 @@ const INLINE_COPY = 1 << 20;
 export function onOpen(c: Context, r: Of<'OPEN'>): void {
   const node = c.file(r.nodeid);
   if (node.format >>> 12 !== DT_REG) throw fail('ENXIO', 'open of a special file');
-  const opened = openFile(c.u, node, r.body.flags, r.uid);
+  const opened = openFile(c.u, node, r.body.flags, r);
   putOpened(c, opened);
   if ((r.body.openFlags & OPEN_KILL_SUIDGID) !== 0) killPrivileges(c.u, node, r, c.stat);
 }

@@ -77,7 +77,7 @@ export function onCreate(c: Context, r: Of<'CREATE'>): void {
   const dir = c.directory(r.nodeid);
   refuseBadName(c.u, name);
   const { node, fd } = createFile(c.u, dir, name, mode, flags, callerOf(r, umask), c.stat);
-  const opened = admit(c.u, node, fd, flags, r.uid);
+  const opened = admit(c.u, node, fd, flags, r);
   c.createdEntry(node);
   putOpened(c, opened);
 }
@@ -87,7 +87,7 @@ export function onTmpfile(c: Context, r: Of<'TMPFILE'>): void {
   const dir = c.node(r.nodeid);
   if (!(dir instanceof DirNode)) throw fail('ENOTDIR', 'O_TMPFILE');
   const { node, fd } = createUnnamed(c.u, dir, mode, flags, callerOf(r, umask), c.stat);
-  const opened = admit(c.u, node, fd, flags, r.uid);
+  const opened = admit(c.u, node, fd, flags, r);
   c.createdEntry(node);
   putOpened(c, opened);
 }

@@ -125,7 +125,7 @@ function readlink(c: Call, path: string): Outcome {
 function open(c: Call, path: string, flags: number): Outcome {
   const node = c.walk.file(path);
   if (node.format !== S_IFREG) throw fail('ENXIO', 'open of a special file');
-  const { handle } = openFile(c.u, node, flags, c.u.features.uid);
+  const { handle } = openFile(c.u, node, flags);
   c.walk.tree.opened(handle.fh, node);
   return [handle.fh];
 }
@@ -136,7 +136,7 @@ function create(c: Call, path: string, mode: number): Outcome {
   refuseBadName(c.u, name);
   const made = createFile(c.u, dir, name, mode & MADE_MODE, O_RDWR, serverOf(c.u), c.walk.tree.stat);
   c.walk.keep(made.node);
-  const { handle } = admit(c.u, made.node, made.fd, O_RDWR, c.u.features.uid);
+  const { handle } = admit(c.u, made.node, made.fd, O_RDWR);
   c.walk.tree.opened(handle.fh, made.node);
   return [handle.fh];
 }

@@ -17,7 +17,7 @@ import { Dispatcher } from './dispatch.js';
 /** Bytes in one WRITE. */
 export const MAX_WRITE = 1 << 20;
 
-/** What a union wants of the kernel; passthrough and ACLs are the mount's choice. */
+/** What a union wants of the kernel, all mounts having default_permissions; passthrough and ACLs are the mount's choice. */
 const wishes: Wishes = {
   asyncRead: true,
   atomicOTrunc: true,
@@ -37,6 +37,7 @@ const wishes: Wishes = {
   setxattrExt: true,
   hasExpireOnly: true,
   directIoAllowMmap: true,
+  allowIdmap: true,
   maxWrite: MAX_WRITE,
 };
 

@@ -102,6 +102,8 @@ export interface Syscalls {
   setFsIds(uid: number, gid: number): number;
   /** 1 when thread `pid` has `gid` among its supplementary groups, 0 when not or not to be seen. */
   inGroup(pid: number, gid: number): number;
+  /** fsuid and fsgid of thread `pid`; -ESRCH when it is not to be seen. */
+  idsOf(pid: number): Uint32Array | number;
   geteuid(): number;
   getegid(): number;
   /** Raises RLIMIT_NOFILE's soft limit to the hard one; returns the new limit. */

@@ -24,7 +24,7 @@ import { namesOf, unidentify } from './hard-links.js';
 import type { Backing, FileHandle, FileNode } from './inode.js';
 import { detach } from './lookup.js';
 import { dataPlace } from './metacopy.js';
-import { killPrivileges, unknownChanger } from './privileges.js';
+import { type Changer, killPrivileges, known, trustedChanger, unknownChanger } from './privileges.js';
 import { keepReachable } from './remove.js';
 import type { Union } from './union.js';
 
@@ -45,14 +45,14 @@ function wantsWrite(flags: number): boolean {
 }
 
 /** open(2) of a node by a caller whom the kernel has checked. */
-export function openFile(u: Union, node: FileNode, flags: number, opener = 0): Opened {
+export function openFile(u: Union, node: FileNode, flags: number, who: Changer = trustedChanger): Opened {
   const writes = wantsWrite(flags);
   if (writes) {
     refuseStale(u, node);
     // A removed lower file stays readable; only a copy can be written.
     copyUp(u, node, (flags & O_TRUNC) !== 0 ? 'empty' : 'data');
   }
-  const opened = admit(u, node, openPlace(u, node, flags), flags, opener);
+  const opened = admit(u, node, openPlace(u, node, flags), flags, who);
   // From now on a mapping can change the file's times unseen: the kernel must ask.
   if (writes && opened.backing !== null) u.staleness.attributes(node);
   return opened;
@@ -68,7 +68,10 @@ function openPlace(u: Union, node: FileNode, flags: number): number {
 }
 
 /** Makes the handle of `fd`, which it takes over. */
-export function admit(u: Union, node: FileNode, fd: number, flags: number, opener = 0): Opened {
+export function admit(u: Union, node: FileNode, fd: number, flags: number, who: Changer = trustedChanger): Opened {
+  const writes = wantsWrite(flags);
+  // Of the others nobody asks who they are.
+  const opener = writes && u.passthrough ? known(u, who).uid : who.uid;
   const mode = chooseMode(u, node, fd, flags, opener);
   const backing = mode === 'passthrough' ? takeBacking(u, node, fd) : null;
   const handle: FileHandle = {
@@ -77,7 +80,7 @@ export function admit(u: Union, node: FileNode, fd: number, flags: number, opene
     fd,
     openFlags: flags & PASSED_ON & ~O_TRUNC,
     mode: backing === null ? 'cached' : 'passthrough',
-    writable: wantsWrite(flags),
+    writable: writes,
     opener,
   };
   const attached = u.plane.attach(handle.fh, fd);

@@ -5,6 +5,7 @@ import { check } from '../sys/check.js';
 import { S_ISGID, S_ISUID } from '../sys/constants.js';
 import type { Stat } from '../sys/stat.js';
 import { placeOf } from './attributes.js';
+import { NO_ID } from './ids-mapping.js';
 import type { Inode } from './inode.js';
 import type { Union } from './union.js';
 
@@ -16,12 +17,26 @@ export interface Changer {
 }
 
 /** Somebody of whom nothing is known: a member of no group. */
-export const unknownChanger: Changer = { uid: 0xffffffff, gid: 0xffffffff, pid: 0 };
+export const unknownChanger: Changer = { uid: NO_ID, gid: NO_ID, pid: 0 };
+
+/** The server itself. */
+export const trustedChanger: Changer = { uid: 0, gid: 0, pid: 0 };
+
+/**
+ * `who` with the ids of its thread where the kernel left them out: of a mount that may be idmapped it
+ * tells them only to what makes an inode. A thread that is not to be seen stays without.
+ */
+export function known(u: Union, who: Changer): Changer {
+  if (who.uid !== NO_ID) return who;
+  const ids = u.sys.idsOf(who.pid);
+  return typeof ids === 'number' ? who : { uid: ids[0] ?? NO_ID, gid: ids[1] ?? NO_ID, pid: who.pid };
+}
 
 /** Without execution by the group, setgid is no privilege; it stays for members. */
-function losesSetgid(u: Union, stat: Stat, who: Changer): boolean {
+function losesSetgid(u: Union, stat: Stat, changer: Changer): boolean {
   if ((stat.mode & S_ISGID) === 0) return false;
   if ((stat.mode & 0o010) !== 0) return true;
+  const who = known(u, changer);
   return who.uid !== 0 && who.gid !== stat.gid && u.sys.inGroup(who.pid, stat.gid) !== 1;
 }
 
@@ -41,5 +56,5 @@ export function killPrivileges(u: Union, node: Inode, who: Changer, scratch: Sta
 
 /** The same where the kernel does not say whether `who` has the privilege: root has it. */
 export function killUnlessRoot(u: Union, node: Inode, who: Changer, scratch: Stat): void {
-  if (who.uid !== 0) killPrivileges(u, node, who, scratch);
+  if (known(u, who).uid !== 0) killPrivileges(u, node, who, scratch);
 }

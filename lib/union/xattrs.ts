@@ -11,6 +11,7 @@ import { copyUp } from './copy-up.js';
 import { FileNode, type Inode } from './inode.js';
 import { refusePrivileges } from './open.js';
 import { storedName, visibleName } from './private-xattrs.js';
+import { type Changer, known, trustedChanger } from './privileges.js';
 import type { Union } from './union.js';
 
 /** Where `key` is stored; throws when users may not have it. */
@@ -30,14 +31,16 @@ export function getXattr(u: Union, node: Inode, key: string): Uint8Array {
 }
 
 /** The names, each followed by a NUL, as listxattr(2) gives them; trusted ones for the privileged only. */
-export function listXattr(u: Union, node: Inode, privileged = true): Uint8Array {
+export function listXattr(u: Union, node: Inode, who: Changer = trustedChanger): Uint8Array {
   const place = placeOf(u, node);
   const names = u.sys.listXattr(place.fd, place.name);
   if (names === -errno.EOPNOTSUPP) return new Uint8Array(0);
-  const shown = checkData(names, 'listxattr')
+  const visible = checkData(names, 'listxattr')
     .map(visibleName)
-    .filter((name) => name !== undefined)
-    .filter((name) => privileged || !name.startsWith('trusted.'));
+    .filter((name) => name !== undefined);
+  const hasTrusted = visible.some((name) => name.startsWith('trusted.'));
+  const hidesTrusted = hasTrusted && known(u, who).uid !== 0;
+  const shown = hidesTrusted ? visible.filter((name) => !name.startsWith('trusted.')) : visible;
   return Buffer.from(shown.map((name) => `${name}\0`).join(''), 'latin1');
 }
 

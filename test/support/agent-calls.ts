@@ -125,6 +125,9 @@ export abstract class AgentCalls {
   rename = (from: string, to: string, flags = 0) => this.#n('rename', from, to, flags);
   readlink = (path: string) => this.#data('readlink', path);
   chmod = (path: string, mode: number) => this.#n('chmod', path, mode);
+  /** Binds `source` to `target` with other ids; a map is `FILESYSTEM SHOWN COUNT`. */
+  idmapbind = (source: string, target: string, uids: string, gids: string) =>
+    this.#n('idmapbind', source, target, uids, gids);
   chown = (path: string, uid: number, gid: number) => this.#n('chown', path, uid, gid);
   truncate = (path: string, size: number) => this.#n('truncate', path, size);
   access = (path: string, mode: number) => this.#n('access', path, mode);

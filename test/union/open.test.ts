@@ -19,7 +19,7 @@ const cached: Layout = { lowers, upper };
 const auto: Layout = { lowers, upper, options: { passthrough: 'auto' } };
 
 const open = (w: TempUnion, path: string, flags: number = O_RDONLY, opener = 0): Opened =>
-  openFile(w.u, w.file(path), flags, opener);
+  openFile(w.u, w.file(path), flags, { uid: opener, gid: opener, pid: 0 });
 
 function readBack(w: TempUnion, opened: Opened): string {
   const into = new Uint8Array(100);

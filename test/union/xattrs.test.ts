@@ -20,8 +20,8 @@ const layout: Layout = {
   lowers: [{ f: file('f', { xattrs }), plain: file(''), d: dir({}, { opaque: 'trusted' }), l: symlink('f') }],
 };
 
-const list = (w: TempUnion, path: string, privileged = true): string[] =>
-  Buffer.from(listXattr(w.u, w.node(path), privileged))
+const list = (w: TempUnion, path: string, uid = 0): string[] =>
+  Buffer.from(listXattr(w.u, w.node(path), { uid, gid: uid, pid: 0 }))
     .toString('latin1')
     .split('\0')
     .filter(Boolean)
@@ -33,7 +33,7 @@ const set = (w: TempUnion, path: string, key: string, flags = 0): void =>
 
 unionTest(t, 'what users see', layout, (t, w) => {
   t.same(list(w, 'f'), ['trusted.overlay.nested', 'user.a']);
-  t.same(list(w, 'f', false), ['user.a'], 'trusted ones are for the privileged');
+  t.same(list(w, 'f', 1000), ['user.a'], 'trusted ones are for the privileged');
   t.same(list(w, 'd'), []);
   t.same(list(w, 'plain'), []);
   t.equal(get(w, 'f', 'user.a'), '1');

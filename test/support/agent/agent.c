@@ -85,7 +85,7 @@ static void tokenize(char *line) {
 }
 
 static const struct call *find(const char *name) {
-  const struct call *const tables[] = {path_calls, fd_calls, map_calls, walk_calls};
+  const struct call *const tables[] = {path_calls, fd_calls, map_calls, walk_calls, mount_calls};
   for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
     for (const struct call *call = tables[t]; call->name; call++) {
       if (strcmp(call->name, name) == 0) return call;
