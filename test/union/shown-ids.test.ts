@@ -62,7 +62,7 @@ unionTest(t, 'a mapping', { lowers, options: map }, (t, w) => {
 
 unionTest(t, 'CVE-2023-0386: what belongs to nobody here is not copied up', { lowers, options: map }, (t, w) => {
   t.equal(
-    codeOf(() => copyUp(w.u, w.node('far'))),
+    codeOf(() => copyUp(w.u, w.node('far'), 'data')),
     errno.EOVERFLOW,
   );
   t.equal(syscalls.statAt(w.u.layers[0]?.fd ?? -1, 'far', w.stat), -errno.ENOENT);
@@ -78,7 +78,7 @@ unionTest(
   (t, w) => {
     mkdir(w.u, w.u.root, 'made', 0o755, { uid: 100005, gid: 200000, umask: 0 }, w.stat);
     t.same(onDisk(w, 'made'), [5, 0]);
-    copyUp(w.u, w.node('five'));
+    copyUp(w.u, w.node('five'), 'data');
     t.same(onDisk(w, 'five'), [5, 6]);
     t.equal(w.u.sys.setFsIds(w.u.features.uid, w.u.features.gid), 0);
     syscalls.mkdirAt(w.u.layers[0]?.fd ?? -1, 'raw', 0o755);
