@@ -12,8 +12,8 @@ import { DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js'
 import { WH } from './layer-walk.js';
 import { namesIn } from './lookup.js';
 import { keepDataFound, writeRedirect } from './redirect.js';
-import { beforeNameGoes, isEmpty } from './remove.js';
-import { clearReplaced } from './rename-clear.js';
+import { beforeNameGoes, isEmpty, rmdir } from './remove.js';
+import { clearReplaced, mustGoFirst } from './rename-clear.js';
 import { type RenameEnd, settleExchange, settleMove } from './rename-names.js';
 import { settleStack } from './stack.js';
 import type { Union } from './union.js';
@@ -90,9 +90,15 @@ export function rename(
   writableWork(u);
   refuseBadName(u, newName);
   const from = endOf(u, oldDir, oldName);
-  const to = endOf(u, newDir, newName);
-  const plan = planRename(u, from, to, flags);
+  let to = endOf(u, newDir, newName);
+  let plan = planRename(u, from, to, flags);
   bringUp(u, from);
+  if (plan.clear !== null && mustGoFirst(u, plan.clear)) {
+    // Two steps: a crash between them shows neither the old directory nor what it hid.
+    rmdir(u, newDir, newName);
+    to = endOf(u, newDir, newName);
+    plan = planRename(u, from, to, flags);
+  }
   if (plan.exchange) bringUp(u, to);
   else indexBeforeLoss(u, to.entry?.node ?? null);
   const oldUpper = upperOf(u, oldDir);
@@ -135,25 +141,37 @@ function publish(u: Union, plan: RenamePlan, old: At, next: At): void {
     check(move(RENAME_EXCHANGE), 'rename exchange');
     return;
   }
-  if (plan.swapWhiteout) swapWithWhiteout(u, plan, old, move);
-  else if (plan.whiteoutOld && u.features.renameWhiteout) check(move(RENAME_WHITEOUT), 'rename');
-  else {
-    check(move(0), 'rename');
-    // Two steps on hosts that cannot do it in one: a crash between them shows the lower's name again.
-    if (plan.whiteoutOld) addWhiteout(u, writableWork(u), old.dir, old.name);
-  }
+  if (!plan.swapWhiteout || !swapWithWhiteout(u, plan, old, next, move)) moveAway(u, plan, old, move);
   // The whiteout at the new name may have been a `.wh.` file.
   if (plan.whiteoutThere) u.sys.unlinkAt(newFd, WH + next.name, 0);
 }
 
-/** A directory takes a whiteout's place; the whiteout comes to the old name, where it may be wanted. */
-function swapWithWhiteout(u: Union, plan: RenamePlan, old: At, move: (flags: number) => number): void {
-  const swapped = move(RENAME_EXCHANGE);
-  if (swapped === -errno.ENOENT) {
-    // That whiteout is a `.wh.` file beside the name, which is free.
-    check(move(plan.whiteoutOld ? RENAME_WHITEOUT : 0), 'rename');
+type Move = (flags: number) => number;
+
+/** The new name is free, or a file that goes. */
+function moveAway(u: Union, plan: RenamePlan, old: At, move: Move): void {
+  if (plan.whiteoutOld && u.features.renameWhiteout) {
+    check(move(RENAME_WHITEOUT), 'rename');
     return;
   }
+  check(move(0), 'rename');
+  // Two steps on hosts that cannot do it in one: a crash between them shows the lower's name again.
+  if (plan.whiteoutOld) addWhiteout(u, writableWork(u), old.dir, old.name);
+}
+
+/**
+ * A directory takes a whiteout's place; the whiteout comes to the old name, where it may be wanted.
+ * False when the new name is free now: the whiteout was a `.wh.` file beside it, or had to go first.
+ */
+function swapWithWhiteout(u: Union, plan: RenamePlan, old: At, next: At, move: Move): boolean {
+  if (!u.features.renameExchange) {
+    const gone = u.sys.unlinkAt(u.dirFds.fd(next.dir), next.name, 0);
+    if (gone < 0 && gone !== -errno.ENOENT) throw new ErrnoError(-gone, 'rename');
+    return false;
+  }
+  const swapped = move(RENAME_EXCHANGE);
+  if (swapped === -errno.ENOENT) return false;
   if (swapped < 0) throw new ErrnoError(-swapped, 'rename');
   if (!plan.whiteoutOld) u.sys.unlinkAt(u.dirFds.fd(old.dir), old.name, 0);
+  return true;
 }
