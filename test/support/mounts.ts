@@ -29,6 +29,8 @@ export interface Setup {
   /** What the upper holds at the start; null for a read-only mount without one. */
   readonly upper?: TreeSpec | null;
   readonly options?: string;
+  /** Directories that stand there already, below the other lowers. */
+  readonly extraLowers?: readonly string[];
   /** Indices of the lowers that get a filesystem (tmpfs) of their own. */
   readonly tmpfs?: readonly number[];
   /** Mounts the filesystem that upper and workdir lie on. */
@@ -198,6 +200,7 @@ async function makeLayers(setup: Setup, base: string): Promise<Layers> {
     await makeTree(path, spec);
     lowers.push(path);
   }
+  lowers.push(...(setup.extraLowers ?? []));
   const mountpoint = join(base, 'merged');
   await mkdir(mountpoint);
   if (setup.upper === null) return { lowers, mountpoint };

@@ -3,7 +3,7 @@
 // its mounts, its servers and its clients all live inside; root stays outside to drop caches.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lchownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,7 @@ export const ROOM_USER = 1;
 /** The ids of `userns`, as they are outside. */
 export const FIRST_ID = 100_000;
 const IDS = 65_536;
+const FOREIGN_ID = 42;
 const LIMIT_MS = 115_000;
 
 /** dist/test, seen from the checkout. */
@@ -75,6 +76,15 @@ async function dropper(path: string): Promise<Server> {
   return server;
 }
 
+/** A layer that belongs to an id which no room maps. */
+function furnishForeign(path: string): void {
+  mkdirSync(join(path, 'dir'), { recursive: true });
+  chmodSync(join(path, 'dir'), 0o777);
+  writeFileSync(join(path, 'setuid'), 'foreign\n');
+  for (const each of ['dir', 'setuid']) lchownSync(join(path, each), FOREIGN_ID, FOREIGN_ID);
+  chmodSync(join(path, 'setuid'), 0o4777);
+}
+
 /** Runs the built test program `script` (below dist/test) in `room`, as one subtest. */
 export async function runInside(t: Test, room: Room, script: string, ...args: readonly string[]): Promise<void> {
   buildAgent();
@@ -82,6 +92,7 @@ export async function runInside(t: Test, room: Room, script: string, ...args: re
   chmodSync(base, 0o755);
   for (const name of ['dev', 'checkout', 'tmp']) mkdirSync(join(base, name));
   chmodSync(join(base, 'tmp'), 0o1777);
+  furnishForeign(join(base, 'tmp', 'foreign'));
   const drop = await dropper(join(base, 'drop'));
   const child = await keeper(room, base);
   const program = join(base, 'checkout', tests, script);
