@@ -49,6 +49,9 @@ async function run(argv: readonly string[]): Promise<number> {
     case 'umount':
     case 'unmount':
       return umountCommand(rest);
+    case 'snapshotter':
+      // Loaded only when asked for: gRPC is no part of a mount.
+      return (await import('./snapshotter.js')).snapshotterCommand(rest);
     case 'mount':
       return rest.some((word) => answers(manner, word)) ? 0 : mount(rest);
     default:

@@ -2,6 +2,7 @@
 
 export const usage = `usage: stratafs mount [-f] [-d] -o lowerdir=TOP:…:BOTTOM[,upperdir=U,workdir=W][,OPTION…] MOUNTPOINT
        stratafs umount MOUNTPOINT
+       stratafs snapshotter --address SOCKET --root DIR [--program NAME]
        stratafs --version | --help
 
 Stacks read-only layer directories under a writable upper directory. Without
