@@ -22,6 +22,7 @@ upperdir and workdir the mount is read-only.
      passthrough=auto|all|upper|off
      redirect_dir=on|off, index=on|off, metacopy=on|off, volatile, fsync=0|1, noacl, static_nlink
      uidmapping=HOST:SHOWN:LEN[:…], gidmapping=…
+     xattr_permissions=0|1|2
      squash_to_root, squash_to_uid=ID, squash_to_gid=ID, xino=off|auto|on, ino32_t
      fsname=NAME, allow_other, default_permissions, debug
      [no]dev [no]suid [no]exec [no]atime [no]diratime relatime sync dirsync

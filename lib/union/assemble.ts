@@ -21,6 +21,8 @@ import { forgetNode } from './lookup.js';
 import { OPAQUE_FILE } from './marks.js';
 import { release } from './open.js';
 import type { MountOptions } from './options.js';
+import type { OverrideCalls } from './override-calls.js';
+import { overridesOf } from './overrides.js';
 import { withShownIds } from './shown-ids.js';
 import type { DataPlane, Staleness, Union } from './union.js';
 import { Workdir } from './workdir.js';
@@ -98,6 +100,25 @@ function rootStack(sys: Syscalls, layers: readonly Layer[], scratch: Stat): Laye
   return stack;
 }
 
+/** The calls as this mount's options and layers want them: overrides beneath, shown ids above. */
+function decorated(host: Syscalls, options: MountOptions, overrides: OverrideCalls | null): Syscalls {
+  const views = idViews(options);
+  const stored = overrides?.calls ?? host;
+  return views === null ? stored : withShownIds(stored, views, overrides === null && mapsFewIds());
+}
+
+type AboutIds = Pick<Features, 'privileged' | 'overflowIds' | 'overrides'>;
+
+/** Where ids are changed, each Stat says itself whether its owner is nobody's. */
+function aboutIds(host: Syscalls, options: MountOptions, overrides: OverrideCalls | null, found: Features): AboutIds {
+  const changed = overrides !== null || idViews(options) !== null;
+  return {
+    privileged: host.geteuid() === 0 && !mapsFewIds(),
+    overflowIds: found.overflowIds && !changed,
+    overrides: overrides !== null && overrides.writes !== null,
+  };
+}
+
 /** Opens everything a mount needs. Throws MountError; nothing stays open then. */
 export async function assembleUnion(
   host: Syscalls,
@@ -106,32 +127,33 @@ export async function assembleUnion(
   plane: DataPlane,
   staleness: Staleness,
 ): Promise<Union> {
-  const views = idViews(options);
-  const sys = views === null ? host : withShownIds(host, views, mapsFewIds());
   const writable = options.upper !== null && !options.readOnly;
   const lowers = options.upper !== null && !writable ? [options.upper, ...options.lowers] : options.lowers;
-  const layers = openLayers(sys, lowers, writable ? options.upper : null);
+  const layers = openLayers(host, lowers, writable ? options.upper : null);
   let dataLayers: Layer[] = [];
   let workdir: Workdir | null = null;
   try {
-    dataLayers = openLayers(sys, options.dataLowers, null, layers.length + 1);
+    dataLayers = openLayers(host, options.dataLowers, null, layers.length + 1);
+    const overrides = overridesOf(host, options, layers);
+    const sys = decorated(host, options, overrides);
     workdir = writable ? openWorkdir(sys, options, layers[0] as Layer) : null;
+    if (workdir !== null) overrides?.markUpper(workdir.fd);
     const found = workdir === null ? readOnlyFeatures(sys, (layers[0] as Layer).fd) : probeFeatures(sys, workdir.fd);
-    // Where ids are changed, each Stat says itself whether its owner is nobody's.
-    const privileged = host.geteuid() === 0 && !mapsFewIds();
-    const features = views === null ? found : { ...found, privileged, overflowIds: false };
+    const features = { ...found, ...aboutIds(host, options, overrides, found) };
     if (workdir?.owned === true && options.index && features.handles && features.dialect !== null) {
       workdir.useIndex(options.workdir as string);
+      if (workdir.index !== null) overrides?.markUpper(workdir.index.layer.fd);
     }
+    const settled = { ...options, noacl: options.noacl || features.overrides || !features.acl };
     const metacopy = writable && writesMetacopies(options, features);
     const numbers = await InodeNumbers.create(sys, layers);
     return weave({
-      ...{ sys, jobs, options, plane, staleness },
+      ...{ sys, jobs, options: settled, plane, staleness },
       ...{ layers, dataLayers, workdir, features, metacopy, numbers },
     });
   } catch (error) {
     workdir?.close();
-    closeLayers(sys, [...layers, ...dataLayers]);
+    closeLayers(host, [...layers, ...dataLayers]);
     throw error;
   }
 }

@@ -2,16 +2,20 @@
 // applies setgid directories and default ACLs as it does for any process.
 
 import { errno, fail } from '../errno.js';
+import type { Syscalls } from '../sys/calls.js';
 import type { Caller, Union } from './union.js';
 
-let currentMask = -1;
+let current: { sys: Syscalls; mask: number } | null = null;
+
+function setMask(u: Union, mask: number): void {
+  if (current?.sys === u.sys && current.mask === mask) return;
+  u.sys.umask(mask);
+  current = { sys: u.sys, mask };
+}
 
 /** Runs `make` with the caller's ids and umask, then takes the server's own ids again. */
 export function asCaller<T>(u: Union, caller: Caller, make: () => T): T {
-  if (currentMask !== caller.umask) {
-    u.sys.umask(caller.umask);
-    currentMask = caller.umask;
-  }
+  setMask(u, caller.umask);
   const own = caller.uid === u.features.uid && caller.gid === u.features.gid;
   if (own) return make();
   // As the kernel answers where a filesystem has no id for its user. Other refusals leave the server's own ids.
@@ -25,9 +29,6 @@ export function asCaller<T>(u: Union, caller: Caller, make: () => T): T {
 
 /** Runs `make` with no umask, as the server: what it makes gets exactly the mode it asks for. */
 export function asServer<T>(u: Union, make: () => T): T {
-  if (currentMask !== 0) {
-    u.sys.umask(0);
-    currentMask = 0;
-  }
+  setMask(u, 0);
   return make();
 }

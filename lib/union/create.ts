@@ -86,7 +86,7 @@ export function enter(
 export function createObject(u: Union, dir: DirNode, name: string, recipe: Recipe, caller: Caller, out: Stat): Inode {
   const { upper, whiteout } = vacant(u, dir, name);
   const fd = u.dirFds.fd(upper);
-  if (whiteout) createOverWhiteout(u, writableWork(u), fd, name, recipe, caller);
+  if (whiteout || u.features.overrides) createAside(u, writableWork(u), { fd, name, whiteout }, recipe, caller);
   else
     check(
       asCaller(u, caller, () => recipe.make(fd, name)),
@@ -110,19 +110,28 @@ function entered(
   return node;
 }
 
-/** Prepared aside, published by one rename: a crash leaves the whiteout or the whole object. */
-function createOverWhiteout(u: Union, work: Workdir, fd: number, name: string, recipe: Recipe, caller: Caller): void {
-  const stage = openStage(u, work, fd);
+/** Where something new is to be. */
+interface Vacancy {
+  readonly fd: number;
+  readonly name: string;
+  readonly whiteout: boolean;
+}
+
+/** Prepared aside, published by one rename: a crash leaves what was there or the whole object. */
+function createAside(u: Union, work: Workdir, to: Vacancy, recipe: Recipe, caller: Caller): void {
+  const stage = openStage(u, work, to.fd);
   const temporary = work.temporary();
+  const isDirectory = recipe.format === S_IFDIR;
   try {
     check(
       asCaller(u, caller, () => recipe.make(stage.fd, temporary)),
       'create',
     );
-    if (recipe.format === S_IFDIR) setOpaque(u, stage.fd, temporary);
-    publishOverWhiteout(u, stage.fd, temporary, fd, name, recipe.format === S_IFDIR);
+    if (isDirectory && to.whiteout) setOpaque(u, stage.fd, temporary);
+    if (to.whiteout) publishOverWhiteout(u, stage.fd, temporary, to.fd, to.name, isDirectory);
+    else check(u.sys.renameAt(stage.fd, temporary, to.fd, to.name, 0), 'create');
   } catch (error) {
-    u.sys.unlinkAt(stage.fd, temporary, recipe.format === S_IFDIR ? AT_REMOVEDIR : 0);
+    u.sys.unlinkAt(stage.fd, temporary, isDirectory ? AT_REMOVEDIR : 0);
     throw error;
   } finally {
     stage.close();

@@ -48,6 +48,10 @@ export interface Features {
   readonly privileged: boolean;
   /** This user namespace maps not all ids: an owner shown as 65534 may be nobody's. */
   readonly overflowIds: boolean;
+  /** POSIX ACLs. */
+  readonly acl: boolean;
+  /** Owners, modes and types are kept in xattrs: the host neither applies nor strips them, and what is made gets them second. */
+  readonly overrides: boolean;
 }
 
 /** Ids and rights of this process. */
@@ -75,6 +79,8 @@ export function readOnlyFeatures(sys: Syscalls, top: number): Features {
     reflink: false,
     durability: 'none',
     ...selfOf(sys),
+    acl: takesAcls(sys, top),
+    overrides: false,
   };
 }
 
@@ -92,6 +98,10 @@ function probeDialect(sys: Syscalls, work: number): Dialect | null {
     return dialect;
   }
   return null;
+}
+
+function takesAcls(sys: Syscalls, dir: number): boolean {
+  return sys.getXattr(dir, '', 'system.posix_acl_access') !== -errno.EOPNOTSUPP;
 }
 
 function probeTmpfile(sys: Syscalls, work: number): boolean {
@@ -145,12 +155,15 @@ export function probeFeatures(sys: Syscalls, work: number): Features {
     reflink: true,
     durability: durabilityOf(sys, work),
     ...selfOf(sys),
+    acl: takesAcls(sys, work),
+    overrides: false,
   };
   const without = (missing: boolean, consequence: string): void => {
     if (missing) log.warn(consequence);
   };
   without(features.dialect === null, 'upperdir takes no trusted or user xattrs: opaque marks are .wh..wh..opq files');
   without(!deviceWhiteout, 'no char 0:0 in upperdir: whiteouts are .wh. files, names end at 251 bytes');
+  without(!features.acl, 'upperdir takes no POSIX ACLs: the mount has none');
   without(!features.tmpfile, 'upperdir has no O_TMPFILE: copies are prepared under temporary names');
   without(!features.renameExchange, 'upperdir cannot exchange names: some replacements take two steps');
   return features;

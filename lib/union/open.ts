@@ -18,7 +18,7 @@ import {
   S_ISGID,
   S_ISUID,
 } from '../sys/constants.js';
-import { openAtPlace, placeOf } from './attributes.js';
+import { openAtPlace, type Place, placeOf } from './attributes.js';
 import { copyUp } from './copy-up.js';
 import { namesOf, unidentify } from './hard-links.js';
 import type { Backing, FileHandle, FileNode } from './inode.js';
@@ -52,6 +52,9 @@ export function openFile(u: Union, node: FileNode, flags: number, who: Changer =
     // A removed lower file stays readable; only a copy can be written.
     copyUp(u, node, (flags & O_TRUNC) !== 0 ? 'empty' : 'data');
   }
+  // The host sees no setuid bit to take away when this one writes.
+  const strips = writes && u.features.overrides && known(u, who).uid !== 0 && isPrivileged(u, placeOf(u, node));
+  if (strips) killPrivileges(u, node, who, u.scratch);
   const opened = admit(u, node, openPlace(u, node, flags), flags, who);
   // From now on a mapping can change the file's times unseen: the kernel must ask.
   if (writes && opened.backing !== null) u.staleness.attributes(node);
@@ -71,7 +74,7 @@ function openPlace(u: Union, node: FileNode, flags: number): number {
 export function admit(u: Union, node: FileNode, fd: number, flags: number, who: Changer = trustedChanger): Opened {
   const writes = wantsWrite(flags);
   // Of the others nobody asks who they are.
-  const opener = writes && u.passthrough ? known(u, who).uid : who.uid;
+  const opener = writes && (u.passthrough || u.features.overrides) ? known(u, who).uid : who.uid;
   const mode = chooseMode(u, node, fd, flags, opener);
   const backing = mode === 'passthrough' ? takeBacking(u, node, fd) : null;
   const handle: FileHandle = {
@@ -112,16 +115,16 @@ function chooseMode(u: Union, node: FileNode, fd: number, flags: number, opener:
   });
   if (mode === 'stale') throw fail('ESTALE', 'a lower file in passthrough is opened for writing');
   // Root keeps privileges when it writes, on any filesystem.
-  const risky = mode === 'passthrough' && wantsWrite(flags) && opener !== 0 && isPrivileged(u, fd);
+  const risky = mode === 'passthrough' && wantsWrite(flags) && opener !== 0 && isPrivileged(u, { fd, name: '' });
   return risky ? withoutPrivileges(u, node) : mode;
 }
 
 /** Setuid, setgid, or with capabilities. */
-function isPrivileged(u: Union, fd: number): boolean {
+function isPrivileged(u: Union, { fd, name }: Place): boolean {
   const stat = u.scratch;
-  check(u.sys.statAt(fd, '', stat), 'stat');
+  check(u.sys.statAt(fd, name, stat), 'stat');
   if ((stat.mode & (S_ISUID | S_ISGID)) !== 0) return true;
-  return (stat.mode & 0o111) !== 0 && typeof u.sys.getXattr(fd, '', 'security.capability') !== 'number';
+  return (stat.mode & 0o111) !== 0 && typeof u.sys.getXattr(fd, name, 'security.capability') !== 'number';
 }
 
 /**
@@ -136,13 +139,14 @@ function withoutPrivileges(u: Union, node: FileNode): IoMode {
 }
 
 /**
- * Throws when giving privileges to `node` would leave them with somebody who holds it open for
- * writing in passthrough, whose later writes would not take them away again.
+ * Throws when giving privileges to `node` would leave them with somebody who holds it open for writing
+ * in a way (passthrough, or overrides) in which later writes would not take them away again.
  */
-export function refusePrivileges(node: FileNode, owner: number): void {
+export function refusePrivileges(u: Union, node: FileNode, owner: number): void {
   for (const handle of node.handles ?? []) {
     const foreign = handle.opener !== 0 && handle.opener !== owner;
-    if (handle.mode === 'passthrough' && handle.writable && foreign) {
+    const keeps = handle.mode === 'passthrough' || u.features.overrides;
+    if (keeps && handle.writable && foreign) {
       throw fail('ETXTBSY', 'setuid on a file that another user holds open for writing');
     }
   }

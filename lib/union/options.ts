@@ -28,6 +28,8 @@ export interface MountOptions extends IdOptions {
   /** Refuses an upper that another writable mount uses; else that is only said. */
   exclusive: boolean;
   noacl: boolean;
+  /** The upper keeps owners and modes in xattrs: 1 security.fuseoverlayfs.*, 2 user.containers.*. */
+  xattrPermissions: 0 | 1 | 2;
   staticNlink: boolean;
   /** mount(2) flag words as written: nodev, noexec, ... */
   flags: string[];
@@ -52,6 +54,7 @@ export function defaultOptions(): MountOptions {
     subtype: 'stratafs',
     exclusive: true,
     noacl: false,
+    xattrPermissions: 0,
     staticNlink: false,
     uidMapping: [],
     gidMapping: [],
@@ -157,6 +160,9 @@ const valued: Record<string, (value: string) => Change> = {
   squash_to_uid: (value) => ({ squashToUid: id('squash_to_uid', value) }),
   squash_to_gid: (value) => ({ squashToGid: id('squash_to_gid', value) }),
   // Numbers are unique in one mount whatever is chosen: there is nothing to choose.
+  xattr_permissions: (value) => ({
+    xattrPermissions: Number(oneOf('xattr_permissions', value, ['0', '1', '2'] as const)) as 0 | 1 | 2,
+  }),
   xino: (value) => checked(oneOf('xino', value, ['off', 'auto', 'on'] as const)),
   fsname: (value) => ({ fsname: path('fsname', value) }),
 };

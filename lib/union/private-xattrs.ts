@@ -2,7 +2,8 @@
 // own attributes of such names are escaped (kernel overlayfs nests the same way). Pure.
 
 const prefixes = ['trusted.overlay.', 'user.overlay.'] as const;
-const foreign = 'user.fuseoverlayfs.';
+/** Of other tools; what they say of owners and modes would be believed at a later mount. */
+const foreign = ['user.fuseoverlayfs.', 'user.containers.override_', 'security.fuseoverlayfs.'] as const;
 const nested = 'overlay.';
 
 export type Dialect = 'trusted' | 'user';
@@ -19,7 +20,7 @@ export function dialects(suffix: string): readonly string[] {
 
 /** How users see a stored attribute; undefined when it is private to the union. */
 export function visibleName(stored: string): string | undefined {
-  if (stored.startsWith(foreign)) return undefined;
+  if (foreign.some((prefix) => stored.startsWith(prefix))) return undefined;
   for (const prefix of prefixes) {
     if (!stored.startsWith(prefix)) continue;
     const rest = stored.slice(prefix.length);
@@ -30,7 +31,7 @@ export function visibleName(stored: string): string | undefined {
 
 /** Where a user's attribute is stored; undefined when the name may not be used. */
 export function storedName(visible: string): string | undefined {
-  if (visible.startsWith(foreign)) return undefined;
+  if (foreign.some((prefix) => visible.startsWith(prefix))) return undefined;
   const prefix = prefixes.find((known) => visible.startsWith(known));
   return prefix === undefined ? visible : prefix + nested + visible.slice(prefix.length);
 }

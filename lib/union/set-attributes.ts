@@ -63,9 +63,13 @@ function changeOf(changes: AttributeChanges): Change {
 }
 
 function changeMode(u: Union, node: Inode, place: Place, mode: number): void {
-  if (node instanceof FileNode && (mode & (S_ISUID | S_ISGID)) !== 0 && node.backing !== null) {
+  if (
+    node instanceof FileNode &&
+    (mode & (S_ISUID | S_ISGID)) !== 0 &&
+    (node.backing !== null || u.features.overrides)
+  ) {
     check(u.sys.statAt(place.fd, place.name, u.scratch), 'stat');
-    refusePrivileges(node, u.scratch.uid);
+    refusePrivileges(u, node, u.scratch.uid);
   }
   // Linux keeps no mode of a symlink; saying so would fail callers that chmod whole trees.
   if (node instanceof FileNode && node.format === S_IFLNK) return;

@@ -56,9 +56,9 @@ export function setXattr(
   const name = stored(u, key);
   copyUp(u, node, 'attributes');
   const place = placeOf(u, node);
-  if (key === 'security.capability' && node instanceof FileNode && node.backing !== null) {
+  if (key === 'security.capability' && node instanceof FileNode && (node.backing !== null || u.features.overrides)) {
     check(u.sys.statAt(place.fd, place.name, u.scratch), 'stat');
-    refusePrivileges(node, u.scratch.uid);
+    refusePrivileges(u, node, u.scratch.uid);
   }
   check(u.sys.setXattr(place.fd, place.name, name, value, flags), key);
   node.keptCtime = null;

@@ -148,17 +148,17 @@ unionTest(t, 'a setuid file is not written in passthrough by others than root', 
 unionTest(t, 'nor made setuid while another writes it in passthrough', auto, (t, w) => {
   const opened = open(w, 'u', O_RDWR, 1000);
   t.equal(
-    codeOf(() => refusePrivileges(w.file('u'), 0)),
+    codeOf(() => refusePrivileges(w.u, w.file('u'), 0)),
     errno.ETXTBSY,
   );
   t.equal(
-    codeOf(() => refusePrivileges(w.file('u'), 1000)),
+    codeOf(() => refusePrivileges(w.u, w.file('u'), 1000)),
     0,
     'the owner may',
   );
   release(w.u, opened.handle.fh);
   t.equal(
-    codeOf(() => refusePrivileges(w.file('u'), 0)),
+    codeOf(() => refusePrivileges(w.u, w.file('u'), 0)),
     0,
   );
 });
