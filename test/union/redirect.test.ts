@@ -5,7 +5,7 @@ import { errno } from '../../lib/errno.js';
 import { copyUp } from '../../lib/union/copy-up.js';
 import { writeRedirect } from '../../lib/union/redirect.js';
 import { FaultySyscalls } from '../support/faulty-syscalls.js';
-import { dir } from '../support/tree.js';
+import { dir, whiteout } from '../support/tree.js';
 import { codeOf, type Layout, type TempUnion, unionTest } from '../support/union-in-temp.js';
 
 const long = 'n'.repeat(200);
@@ -28,6 +28,23 @@ unionTest(t, 'relative and absolute', layout, (t, w) => {
   t.equal(written(w, 'd/e', false), '/d/e');
   t.equal(written(w, 'd', true), 'd');
   t.equal(written(w, 'd', false), '/d');
+});
+
+// A lower's `moved` is another lower's `d`, whose own name the first one hides.
+const inLowers: Layout = {
+  lowers: [
+    { d: whiteout(), moved: dir({}, { xattrs: { 'trusted.overlay.redirect': '/d' } }) },
+    { d: dir({ e: dir({}) }) },
+  ],
+  upper: { kept: dir({ f: dir({}) }, { xattrs: { 'trusted.overlay.redirect': '/moved' } }) },
+};
+unionTest(t, 'a path is that of the lowers as they merge, not of one layer', inLowers, (t, w) => {
+  t.equal(written(w, 'moved/e', false), '/moved/e');
+});
+unionTest(t, 'a directory that was moved keeps where it leads', inLowers, (t, w) => {
+  t.equal(written(w, 'kept', true), '/moved');
+  t.equal(written(w, 'kept', false), '/moved');
+  t.equal(written(w, 'kept/e', false), '/moved/e');
 });
 
 unionTest(t, 'too long', layout, (t, w) => {

@@ -54,6 +54,30 @@ unionTest(t, 'a redirect of a redirect', chain, (t, w) => {
   t.same(w.names('c'), ['1', '2', '3']);
 });
 
+// A directory that was renamed, became a lower, and was then moved to another parent.
+const renamedThenMoved: Layout = {
+  lowers: [
+    { to: dir({ d: redirect('/from/renamed') }) },
+    { from: dir({ renamed: redirect('original') }) },
+    { from: dir({ original: dir({ x: file('x') }) }) },
+  ],
+};
+unionTest(t, 'a relative redirect where an absolute one led', renamedThenMoved, (t, w) => {
+  t.same(w.names('to/d'), ['x']);
+});
+
+// The way of an absolute redirect is looked for in the union of the lowers: `to/d` is `from/d` of the layer beneath.
+const ledOnTheWay: Layout = {
+  lowers: [
+    { top: redirect('/to/d/sub') },
+    { from: dir({ d: whiteout() }), to: dir({ d: redirect('/from/d') }) },
+    { from: dir({ d: dir({ sub: dir({ x: file('x') }) }) }) },
+  ],
+};
+unionTest(t, 'a redirect on the way of an absolute redirect', ledOnTheWay, (t, w) => {
+  t.same(w.names('top'), ['x']);
+});
+
 const notItself: Layout = {
   lowers: [{ new: redirect('old') }, { new: dir({ wrong: file('') }), old: dir({ x: file('') }) }],
 };
