@@ -127,6 +127,11 @@ export class Stat {
     return this.#u32(W.unmapped) !== 0;
   }
 
+  /** The flags "immutable" (0x10) and "append only" (0x20). */
+  get protection(): number {
+    return this.#u32(W.attributes) & 0x30;
+  }
+
   get isDirectory(): boolean {
     return (this.mode & S_IFMT) === S_IFDIR;
   }

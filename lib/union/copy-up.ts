@@ -22,6 +22,7 @@ import { presetLinks, whileLinking, writeExtraLinks } from './link-counts.js';
 import { namesIn } from './lookup.js';
 import { dataPlace } from './metacopy.js';
 import { originOf } from './origin.js';
+import { keepProtection } from './protection.js';
 import { settleStack } from './stack.js';
 import type { Union } from './union.js';
 import type { Workdir } from './workdir.js';
@@ -94,6 +95,7 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
     asServer(u, () => check(u.sys.mkdirAt(work.fd, temporary, 0o700), 'copy-up mkdir'));
     const origin = originOf(u.sys, (node.stack[0] as LayerDir).layer, from.fd, from.name);
     copyMetadata(u, from, { fd: work.fd, name: temporary }, stat, origin);
+    keepProtection(u, { fd: work.fd, name: temporary }, stat);
     check(setTimes(u, work.fd, temporary, stat), 'copy-up utimens');
     willHoldCopies(u, parent);
     const upperFd = u.dirFds.fd(parentUpper);
@@ -139,6 +141,7 @@ function copyFile(u: Union, work: Workdir, node: FileNode, change: Change): void
     const hasOrigin = stat.nlink === 1 || indexed !== null;
     const origin = hasOrigin ? originOf(u.sys, node.dir.layer, from.fd, from.name) : null;
     copyMetadata(u, from, made, stat, origin);
+    keepProtection(u, made, stat);
     check(setTimes(u, made.fd, made.name, stat), 'copy-up utimens');
     if (parentUpper !== null) publish(u, work, node, { ...made, stat, data, indexed }, parentUpper);
     else keepNameless(u, node, made, work);

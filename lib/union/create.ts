@@ -31,6 +31,7 @@ import { type DirNode, Entry, FileNode, type Inode, takeNumber, WHITEOUT } from 
 import { WH } from './layer-walk.js';
 import { writeExtraLinks } from './link-counts.js';
 import { attach, namesIn, nodeOf } from './lookup.js';
+import { refuseProtected } from './protection.js';
 import { noteName } from './readdir.js';
 import { keepDataFound } from './redirect.js';
 import type { Caller, Union } from './union.js';
@@ -58,6 +59,7 @@ export function vacant(u: Union, dir: DirNode, name: string): { upper: LayerDir;
   refuseBadName(u, name);
   const entry = namesIn(u, dir).entries.get(name);
   if (entry !== undefined && entry.kind !== WHITEOUT) throw fail('EEXIST', 'name');
+  refuseProtected(u, dir, true);
   const upper = upperOf(u, dir);
   return { upper, whiteout: entry?.kind === WHITEOUT && entry.dir.layer.writable };
 }
@@ -248,6 +250,7 @@ export function createUnnamed(
   out: Stat,
 ): { node: FileNode; fd: number } {
   if (!u.features.tmpfile) throw fail('EOPNOTSUPP', 'O_TMPFILE');
+  refuseProtected(u, dir, true);
   const upper = upperOf(u, dir);
   const fd = check(
     asCaller(u, caller, () => u.sys.openAt(u.dirFds.fd(upper), '', O_TMPFILE | (flags & O_ACCMODE), mode)),
@@ -263,6 +266,7 @@ export function createUnnamed(
     throw new ErrnoError(-told, 'O_TMPFILE');
   }
   u.numbers.mix(out.dev, out.inoLow, out.inoHigh);
+  node.protection = 0;
   node.inoLow = u.numbers.low;
   node.inoHigh = u.numbers.high;
   u.numbers.show(out);
@@ -271,6 +275,7 @@ export function createUnnamed(
 
 /** A further name for `node`, which may have none (O_TMPFILE, or unlinked while open). */
 export function link(u: Union, node: FileNode, dir: DirNode, name: string, out: Stat): Inode {
+  refuseProtected(u, node);
   if (node.orphan === null) copyUp(u, node, 'attributes');
   keepDataFound(u, node, false);
   const { upper, whiteout } = vacant(u, dir, name);

@@ -77,6 +77,8 @@ export abstract class Inode extends KernelNode {
   inoHigh = 0;
   /** The ctime shown after a copy-up; null: the host's. */
   keptCtime: KeptCtime | null = null;
+  /** Its protecting flags, see protection.ts; undefined: not asked yet. */
+  protection: number | undefined = undefined;
   /** Keeps a removed object reachable while the kernel still refers to it. */
   orphan: OwnedFd | null = null;
 

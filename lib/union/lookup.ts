@@ -15,6 +15,7 @@ import { indexOf } from './layer-walk.js';
 import { readExtraLinks } from './link-counts.js';
 import { findDataAtLookup } from './metacopy.js';
 import { readOrigin, statOrigin } from './origin.js';
+import { noteProtection } from './protection.js';
 import { settleStack } from './stack.js';
 import type { Union } from './union.js';
 
@@ -48,6 +49,7 @@ export function nodeOf(u: Union, dir: DirNode, name: string, entry: Entry, out: 
   check(u.sys.statAt(u.dirFds.fd(entry.dir), name, out), `stat ${entry.dir}/${shown(name)}`);
   const node = out.isDirectory ? newDirectory(u, dir, name, entry, out) : newFile(u, dir, name, entry, out);
   attach(dir, entry, node);
+  noteProtection(node, entry, out);
   present(u, node, out);
   return node;
 }

@@ -25,6 +25,7 @@ import type { Backing, FileHandle, FileNode } from './inode.js';
 import { detach } from './lookup.js';
 import { dataPlace } from './metacopy.js';
 import { type Changer, killPrivileges, known, trustedChanger, unknownChanger } from './privileges.js';
+import { refuseProtectedOpen } from './protection.js';
 import { keepReachable } from './remove.js';
 import type { Union } from './union.js';
 
@@ -48,6 +49,7 @@ function wantsWrite(flags: number): boolean {
 export function openFile(u: Union, node: FileNode, flags: number, who: Changer = trustedChanger): Opened {
   const writes = wantsWrite(flags);
   if (writes) {
+    refuseProtectedOpen(u, node, flags);
     refuseStale(u, node);
     // A removed lower file stays readable; only a copy can be written.
     copyUp(u, node, (flags & O_TRUNC) !== 0 ? 'empty' : 'data');

@@ -12,6 +12,7 @@ import { dropIndex, dropName, hardLinkCount } from './hard-links.js';
 import { DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { writeExtraLinks } from './link-counts.js';
 import { namesIn, visibleEntry } from './lookup.js';
+import { refuseProtectedName } from './protection.js';
 import type { Union } from './union.js';
 import { addWhiteout, replaceDirByWhiteout, replaceFileByWhiteout } from './whiteout.js';
 
@@ -53,6 +54,7 @@ export function unlink(u: Union, dir: DirNode, name: string): void {
   const entry = visibleEntry(u, dir, name);
   if (entry === null) throw fail('ENOENT', 'unlink');
   if (entry.kind === DT_DIR) throw fail('EISDIR', 'unlink');
+  refuseProtectedName(u, dir, entry.node);
   indexBeforeLoss(u, entry.node);
   const upper = upperOf(u, dir);
   const inUpper = entry.dir.layer.writable;
@@ -120,6 +122,7 @@ export function rmdir(u: Union, dir: DirNode, name: string): void {
   if (entry.kind !== DT_DIR) throw fail('ENOTDIR', 'rmdir');
   const node = entry.node;
   if (!(node instanceof DirNode)) throw fail('ESTALE', 'rmdir of a directory the kernel does not know');
+  refuseProtectedName(u, dir, node);
   if (!isEmpty(u, node)) throw fail('ENOTEMPTY', 'rmdir');
   const upper = upperOf(u, dir);
   const inUpper = entry.dir.layer.writable;

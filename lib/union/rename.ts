@@ -11,6 +11,7 @@ import type { LayerDir } from './dir-fds.js';
 import { DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { WH } from './layer-walk.js';
 import { namesIn } from './lookup.js';
+import { refuseProtected, refuseProtectedName } from './protection.js';
 import { keepDataFound, writeRedirect } from './redirect.js';
 import { beforeNameGoes, isEmpty, rmdir } from './remove.js';
 import { clearReplaced, mustGoFirst } from './rename-clear.js';
@@ -91,6 +92,7 @@ export function rename(
   refuseBadName(u, newName);
   const from = endOf(u, oldDir, oldName);
   let to = endOf(u, newDir, newName);
+  refuseProtectedEnds(u, from, to);
   let plan = planRename(u, from, to, flags);
   bringUp(u, from);
   if (plan.clear !== null && mustGoFirst(u, plan.clear)) {
@@ -118,6 +120,14 @@ export function rename(
   }
   if (plan.exchange) settleExchange(from, to, oldUpper, newUpper);
   else settleMove(u, from, to, newUpper, plan.whiteoutOld);
+}
+
+/** A name goes here and one comes there, perhaps in another's place. */
+function refuseProtectedEnds(u: Union, from: RenameEnd, to: RenameEnd): void {
+  refuseProtectedName(u, from.dir, from.entry?.node ?? null);
+  const replaced = to.entry?.node ?? null;
+  if (replaced === null) refuseProtected(u, to.dir, true);
+  else refuseProtectedName(u, to.dir, replaced);
 }
 
 /** Copies what will move up into the upper. */

@@ -1,7 +1,7 @@
 // chmod, chown, truncate, utimens: copy-up first, then the host's own call on the copy.
 
 import { check } from '../sys/check.js';
-import { O_WRONLY, S_IFLNK, S_ISGID, S_ISUID, UTIME_OMIT } from '../sys/constants.js';
+import { O_WRONLY, S_IFLNK, S_ISGID, S_ISUID, UTIME_NOW, UTIME_OMIT } from '../sys/constants.js';
 import type { Stat } from '../sys/stat.js';
 import { getAttributes, openAtPlace, type Place, placeOf } from './attributes.js';
 import type { Change } from './complete-copy.js';
@@ -9,6 +9,7 @@ import { copyUp } from './copy-up.js';
 import { FileNode, type Inode } from './inode.js';
 import { refusePrivileges, refuseStale } from './open.js';
 import { type Changer, killPrivileges } from './privileges.js';
+import { refuseProtected } from './protection.js';
 import type { Union } from './union.js';
 
 /** A time to set: seconds since 1970 (may be negative) and nanoseconds, or UTIME_NOW, UTIME_OMIT. */
@@ -36,6 +37,7 @@ const omit: TimeChange = { seconds: 0, nanoseconds: UTIME_OMIT };
 
 /** Applies `changes` to `node`; its attributes then are in `out`. */
 export function setAttributes(u: Union, node: Inode, changes: AttributeChanges, out: Stat): void {
+  refuseIfProtected(u, node, changes);
   if (changes.size !== undefined && node instanceof FileNode) refuseStale(u, node);
   copyUp(u, node, changeOf(changes));
   const place = placeOf(u, node);
@@ -55,6 +57,15 @@ export function setAttributes(u: Union, node: Inode, changes: AttributeChanges, 
   }
   node.keptCtime = null;
   getAttributes(u, node, out);
+}
+
+/** Setting both times to now takes nothing away; what only strips privileges goes with a write that was allowed. */
+function refuseIfProtected(u: Union, node: Inode, changes: AttributeChanges): void {
+  const { mode, uid, gid, size, atime, mtime } = changes;
+  const times = atime !== undefined || mtime !== undefined;
+  const touch = atime?.nanoseconds === UTIME_NOW && mtime?.nanoseconds === UTIME_NOW;
+  const changed = [mode, uid, gid, size].some((value) => value !== undefined);
+  if (changed || times) refuseProtected(u, node, touch && !changed);
 }
 
 function changeOf(changes: AttributeChanges): Change {

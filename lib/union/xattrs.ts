@@ -12,6 +12,7 @@ import { FileNode, type Inode } from './inode.js';
 import { refusePrivileges } from './open.js';
 import { storedName, visibleName } from './private-xattrs.js';
 import { type Changer, known, trustedChanger } from './privileges.js';
+import { refuseProtected } from './protection.js';
 import type { Union } from './union.js';
 
 /** Where `key` is stored; throws when users may not have it. */
@@ -54,6 +55,7 @@ export function setXattr(
   killSetgid: boolean,
 ): void {
   const name = stored(u, key);
+  refuseProtected(u, node);
   copyUp(u, node, 'attributes');
   const place = placeOf(u, node);
   if (key === 'security.capability' && node instanceof FileNode && (node.backing !== null || u.features.overrides)) {
@@ -70,6 +72,7 @@ export function setXattr(
 
 export function removeXattr(u: Union, node: Inode, key: string): void {
   const name = stored(u, key);
+  refuseProtected(u, node);
   const before = placeOf(u, node);
   const present = u.sys.getXattr(before.fd, before.name, name);
   // Nothing to remove, nothing to copy up. Removing an ACL that is not there succeeds on Linux.
