@@ -57,8 +57,9 @@ export function withShownIds(sys: Syscalls, views: IdViews, overflow: boolean): 
     },
     setFsIds(uid, gid) {
       if (uid === shown.uid && gid === shown.gid) return sys.setFsIds(server.uid, server.gid);
-      const user = users.toHost(uid);
-      const group = groups.toHost(gid);
+      // Who runs the server may act as itself where its id is nobody's here: a runtime prepares a container's root so.
+      const user = users.toHost(uid) ?? (uid === server.uid ? uid : undefined);
+      const group = groups.toHost(gid) ?? (gid === server.gid ? gid : undefined);
       return user === undefined || group === undefined ? refused : sys.setFsIds(user, group);
     },
     geteuid: () => shown.uid,

@@ -60,7 +60,10 @@ await t.test('uidmapping and gidmapping: stat, creation, chown and ACLs, after a
       ],
     );
     await fails(m.client.chown('zero', 7, 8), 'EOVERFLOW');
-    await fails(m.client.put('no', 'x'), 'EOVERFLOW');
+    await ok(m.client.put('server', 'x'));
+    t.same(await owner(m, 'server'), [100000, 200000], 'who runs the server makes things as itself');
+    const stranger = await m.newClient('.', 7, 8);
+    await fails(stranger.put('no', 'x'), 'EOVERFLOW');
     await fails(m.client.chmod('far', 0o700), 'EOVERFLOW');
     await m.remount();
     t.same(
