@@ -27,6 +27,7 @@ import { markImpure } from './copy-metadata.js';
 import { copyUp, upperOf, writableWork } from './copy-up.js';
 import type { LayerDir } from './dir-fds.js';
 import { addName, identify } from './hard-links.js';
+import { NO_ID } from './ids-mapping.js';
 import { type DirNode, Entry, FileNode, type Inode, takeNumber, WHITEOUT } from './inode.js';
 import { WH } from './layer-walk.js';
 import { writeExtraLinks } from './link-counts.js';
@@ -173,22 +174,35 @@ function openStage(u: Union, work: Workdir, fd: number): { fd: number; close: ()
   const stat = u.scratch;
   check(u.sys.statAt(fd, '', stat), 'stat parent');
   const acl = u.sys.getXattr(fd, '', 'system.posix_acl_default');
+  if (typeof acl === 'number' && acl !== -errno.ENODATA) tolerate(acl, errno.EOPNOTSUPP);
   const plain = (stat.mode & S_ISGID) === 0 && typeof acl === 'number';
   if (plain) return { fd: work.fd, close: () => {} };
   const { mode, gid } = stat;
   const name = work.temporary();
   asServer(u, () => check(u.sys.mkdirAt(work.fd, name, 0o700), 'create'));
-  const stage = check(u.sys.openAt(work.fd, name, O_DIRECTORY, 0), 'create');
-  u.sys.chownAt(stage, '', 0xffffffff, gid);
-  u.sys.chmodAt(stage, '', 0o700 | (mode & S_ISGID));
-  if (typeof acl !== 'number') u.sys.setXattr(stage, '', 'system.posix_acl_default', acl, 0);
-  return {
-    fd: stage,
-    close: () => {
-      u.sys.close(stage);
-      work.discard(name);
-    },
+  let stage = -1;
+  const close = (): void => {
+    if (stage >= 0) u.sys.close(stage);
+    work.discard(name);
   };
+  try {
+    stage = check(u.sys.openAt(work.fd, name, O_DIRECTORY, 0), 'create');
+    // A group that this server may not give is not handed down; nothing else may be missing.
+    const given = tolerate(u.sys.chownAt(stage, '', NO_ID, gid), errno.EPERM, errno.EINVAL, errno.EOVERFLOW);
+    check(u.sys.chmodAt(stage, '', 0o700 | (given ? mode & S_ISGID : 0)), 'create');
+    if (typeof acl !== 'number') check(u.sys.setXattr(stage, '', 'system.posix_acl_default', acl, 0), 'create');
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return { fd: stage, close };
+}
+
+/** False for the refusals named, true for a success; anything else is thrown. */
+function tolerate(result: number, ...refusals: number[]): boolean {
+  if (refusals.includes(-result)) return false;
+  check(result, 'create');
+  return true;
 }
 
 export function mkdir(u: Union, dir: DirNode, name: string, mode: number, caller: Caller, out: Stat): Inode {

@@ -21,7 +21,12 @@ const lowers = [
     ldir: dir({ f: file('f') }),
   },
 ];
-const upper = { gone: whiteout(), goneDir: whiteout(), up: file('up'), setgid: dir({}, { mode: 0o2775, gid: 77 }) };
+const upper = {
+  gone: whiteout(),
+  goneDir: whiteout(),
+  up: file('up'),
+  setgid: dir({ gone: whiteout() }, { mode: 0o2775, gid: 77 }),
+};
 const layout = { lowers, upper };
 
 type Make = (w: TempUnion, parent: ReturnType<TempUnion['dir']>, name: string) => unknown;
@@ -56,6 +61,7 @@ for (const kind of Object.keys(makers)) {
   for (const path of ['new', 'gone', 'goneDir', 'ldir/new']) sweep(t, making(kind, path));
 }
 sweep(t, making('create', 'setgid/new'));
+for (const kind of ['create', 'mkdir']) sweep(t, making(kind, 'setgid/gone'));
 
 function linking(from: string, to: string): SweepCase {
   return {
