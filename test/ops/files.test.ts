@@ -5,6 +5,7 @@ import t from 'tap';
 import { errno } from '../../lib/errno.js';
 import { Opcode } from '../../lib/wire/abi.js';
 import { type Talk, talkTest } from '../support/fake-channel.js';
+import { FaultySyscalls } from '../support/faulty-syscalls.js';
 import { device, file } from '../support/tree.js';
 import { build } from '../support/wire-builder.js';
 
@@ -40,6 +41,25 @@ talkTest(t, 'read and write', layout, async (t, talk) => {
   t.equal(await code(talk, Opcode.RELEASE, build.release(fh, 0, 0)), 0);
   t.equal(await code(talk, Opcode.READ, build.read(fh, 0, 1)), -errno.EBADF);
 });
+
+for (const volatile of [false, true]) {
+  const faulty = new FaultySyscalls();
+  const quiet = { ...layout, sys: faulty.syscalls, jobs: faulty.jobs, options: { volatile } };
+  talkTest(
+    t,
+    `fsync ${volatile ? 'of a volatile mount does nothing, and succeeds' : 'reaches the host'}`,
+    quiet,
+    async (t, talk) => {
+      const fh = await open(talk, 'f', 2);
+      faulty.arm(null);
+      t.equal(await code(talk, Opcode.FSYNC, build.fsync(fh, 0)), 0);
+      t.equal(await code(talk, Opcode.FSYNC, build.fsync(fh, 1)), 0);
+      t.equal((await talk.ask(Opcode.FSYNCDIR, build.fsync(0, 0))).error, 0);
+      t.equal(faulty.count('job.fsync'), volatile ? 0 : 3);
+      t.equal(await code(talk, Opcode.RELEASE, build.release(fh, 0, 0)), 0);
+    },
+  );
+}
 
 talkTest(t, 'what a reader may not do', layout, async (t, talk) => {
   const fh = await open(talk, 'f', 0);
