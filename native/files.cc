@@ -156,7 +156,7 @@ napi_value IdsOfThread(napi_env env, napi_callback_info info) {
   uint32_t pid = args.U32(0);
   if (!args.ok()) return args.Refuse();
   Changer who = {};
-  if (!IdsOf(pid, &who)) return ErrnoResult(env, ESRCH);
+  if (!IdsOf(pid, &who)) return ErrnoResult(env, ENOENT);
   const uint32_t ids[] = {who.uid, who.gid};
   return CopyToTypedArray(env, napi_uint32_array, 4, ids, 2);
 }

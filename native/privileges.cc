@@ -5,12 +5,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
 
 #include "unique_fd.h"
@@ -54,6 +58,37 @@ bool FilesystemId(const std::string& status, const char* label, uint32_t* id) {
   return true;
 }
 
+// PIDFD_GET_INFO of Linux 6.13, which costs a third of reading /proc; not in the headers of this host's libc.
+struct PidfdInfo {
+  uint64_t mask;
+  uint64_t cgroup;
+  uint32_t pid, tgid, ppid;
+  uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+  int32_t exit_code;
+};
+static_assert(sizeof(PidfdInfo) == 64, "pidfd_info, version 0");
+static_assert(offsetof(PidfdInfo, fsuid) == 52, "pidfd_info.fsuid");
+
+constexpr unsigned kPidfdThread = O_EXCL;
+constexpr uint64_t kPidfdCreds = 1u << 1;
+std::atomic<bool> has_pidfd_info{true};
+
+bool AskPidfd(uint32_t pid, Changer* who) {
+  if (!has_pidfd_info) return false;
+  UniqueFd fd(static_cast<int>(syscall(SYS_pidfd_open, pid, kPidfdThread)));
+  if (!fd.ok()) return false;
+  PidfdInfo info = {};
+  info.mask = kPidfdCreds;
+  if (ioctl(fd.get(), _IOWR(0xff, 11, PidfdInfo), &info) < 0) {
+    if (errno == ENOTTY || errno == EINVAL) has_pidfd_info = false;
+    return false;
+  }
+  if ((info.mask & kPidfdCreds) == 0) return false;
+  who->uid = info.fsuid;
+  who->gid = info.fsgid;
+  return true;
+}
+
 bool IsMember(const Changer& header, gid_t gid) {
   Changer who = header;
   if (who.uid == kNoId && !IdsOf(who.pid, &who)) return false;
@@ -63,8 +98,10 @@ bool IsMember(const Changer& header, gid_t gid) {
 }  // namespace
 
 bool IdsOf(uint32_t pid, Changer* who) {
+  if (pid == 0) return false;
+  if (AskPidfd(pid, who)) return true;
   std::string status;
-  return pid != 0 && ReadStatus(pid, &status) && FilesystemId(status, "\nUid:", &who->uid) &&
+  return ReadStatus(pid, &status) && FilesystemId(status, "\nUid:", &who->uid) &&
          FilesystemId(status, "\nGid:", &who->gid);
 }
 

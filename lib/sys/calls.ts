@@ -102,7 +102,7 @@ export interface Syscalls {
   setFsIds(uid: number, gid: number): number;
   /** 1 when thread `pid` has `gid` among its supplementary groups, 0 when not or not to be seen. */
   inGroup(pid: number, gid: number): number;
-  /** fsuid and fsgid of thread `pid`; -ESRCH when it is not to be seen. */
+  /** fsuid and fsgid of thread `pid`; -ENOENT when it is not to be seen. */
   idsOf(pid: number): Uint32Array | number;
   geteuid(): number;
   getegid(): number;

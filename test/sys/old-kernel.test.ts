@@ -20,12 +20,12 @@ long syscall(long n, ...) {
   long a[6];
   for (int i = 0; i < 6; i++) a[i] = va_arg(v, long);
   va_end(v);
-  if (n == 452 || (n >= 463 && n <= 466)) { errno = ENOSYS; return -1; }
+  if (n == 434 || n == 452 || (n >= 463 && n <= 466)) { errno = ENOSYS; return -1; }
   return real(n, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 `;
 
-test('without fchmodat2 and the *xattrat calls', async (t) => {
+test('without pidfd_open, fchmodat2 and the *xattrat calls', async (t) => {
   const { dir, remove } = tempDir();
   t.teardown(remove);
   const library = join(dir, 'old.so');

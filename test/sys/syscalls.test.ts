@@ -1,6 +1,6 @@
 // Every call by name or descriptor against real files, with its error answers.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
@@ -338,4 +338,16 @@ test('fusermount gives a descriptor, or its complaint', { skip: sys.geteuid() !=
     t.equal(alone.status, errno.ENOENT, 'no program');
   });
   t.same(left, none);
+});
+
+test('the ids of a process', { skip: sys.geteuid() !== 0 && 'needs root' }, async (t) => {
+  const child = spawn('sleep', ['30'], { uid: 1000, gid: 1001 });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  await new Promise((resolve) => child.once('spawn', resolve));
+  t.same([...(sys.idsOf(child.pid as number) as Uint32Array)], [1000, 1001]);
+  t.same([...(sys.idsOf(process.pid) as Uint32Array)], [0, 0]);
+  child.kill();
+  await ended;
+  t.equal(sys.idsOf(child.pid as number), -errno.ENOENT, 'it has ended');
+  t.equal(sys.idsOf(0), -errno.ENOENT, 'not to be seen from here');
 });
