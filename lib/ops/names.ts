@@ -2,6 +2,7 @@
 
 import { ErrnoError, fail } from '../errno.js';
 import { check } from '../sys/check.js';
+import { RENAME_WHITEOUT } from '../sys/constants.js';
 import { NAME_MAX } from '../sys/name.js';
 import { placeOf } from '../union/attributes.js';
 import { createFile, createUnnamed, link, mkdir, mknod, refuseBadName, symlink } from '../union/create.js';
@@ -10,6 +11,7 @@ import { lookup } from '../union/lookup.js';
 import { admit, type Opened } from '../union/open.js';
 import { rmdir, unlink } from '../union/remove.js';
 import { rename } from '../union/rename.js';
+import { renameLeavingWhiteout } from '../union/rename-whiteout.js';
 import { type Opcode, OpenFlag } from '../wire/abi.js';
 import type { RequestOf } from '../wire/requests.js';
 import { type Context, callerOf } from './context.js';
@@ -60,7 +62,10 @@ export function onRmdir(c: Context, r: Of<'RMDIR'>): void {
 
 export function onRename(c: Context, r: Of<'RENAME'> | Of<'RENAME2'>): void {
   const { name, newName, newDir, flags } = r.body;
-  rename(c.u, c.directory(r.nodeid), name, c.directory(newDir), newName, flags);
+  const from = { dir: c.directory(r.nodeid), name };
+  const to = { dir: c.directory(newDir), name: newName };
+  if ((flags & RENAME_WHITEOUT) === 0) rename(c.u, from.dir, name, to.dir, newName, flags);
+  else renameLeavingWhiteout(c.u, from, to, flags & ~RENAME_WHITEOUT, callerOf(r, 0), c.stat);
 }
 
 /** The open part of a reply, after the entry where there is one. */

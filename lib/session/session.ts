@@ -34,6 +34,8 @@ const wishes: Wishes = {
   maxPages: true,
   cacheSymlinks: true,
   noOpendirSupport: true,
+  // A nodeid means nothing to the next mount: an overlay nested in this one must not store it.
+  noExportSupport: true,
   setxattrExt: true,
   hasExpireOnly: true,
   directIoAllowMmap: true,

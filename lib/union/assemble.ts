@@ -138,7 +138,9 @@ export async function assembleUnion(
     const sys = decorated(host, options, overrides);
     workdir = writable ? openWorkdir(sys, options, layers[0] as Layer) : null;
     if (workdir !== null) overrides?.markUpper(workdir.fd);
-    const found = workdir === null ? readOnlyFeatures(sys, (layers[0] as Layer).fd) : probeFeatures(sys, workdir.fd);
+    const lowerFds = layers.filter((layer) => !layer.writable).map((layer) => layer.fd);
+    const found =
+      workdir === null ? readOnlyFeatures(sys, (layers[0] as Layer).fd) : probeFeatures(sys, workdir.fd, lowerFds);
     const features = { ...found, ...aboutIds(host, options, overrides, found) };
     if (workdir?.owned === true && options.index && features.handles && features.dialect !== null) {
       workdir.useIndex(options.workdir as string);

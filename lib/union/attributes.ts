@@ -7,6 +7,7 @@ import type { Stat } from '../sys/stat.js';
 import { hardLinkCount } from './hard-links.js';
 import { DirNode, FileNode, type Inode } from './inode.js';
 import { showCtime } from './kept-ctime.js';
+import { presentNested } from './nested-whiteout.js';
 import type { Union } from './union.js';
 
 /** A descriptor and the name below it ('' is the descriptor itself) of what a node is in its layer. */
@@ -40,6 +41,7 @@ export function present(u: Union, node: Inode, out: Stat): void {
   if (node instanceof FileNode) {
     out.nlink = hardLinkCount(node, out.nlink);
     presentData(node, out);
+    if (node.isNestedWhiteout) presentNested(out);
   } else if (node instanceof DirNode) presentDirectory(u, node, out);
   showCtime(node, out);
   out.setIno(node.inoLow, node.inoHigh);

@@ -21,6 +21,7 @@ import { scratchLayer } from './layers.js';
 import { presetLinks, whileLinking, writeExtraLinks } from './link-counts.js';
 import { namesIn } from './lookup.js';
 import { dataPlace } from './metacopy.js';
+import { markHolder } from './nested-whiteout.js';
 import { originOf } from './origin.js';
 import { keepProtection } from './protection.js';
 import { settleStack } from './stack.js';
@@ -204,6 +205,7 @@ function publish(u: Union, work: Workdir, node: FileNode, made: Made, parentUppe
   const upperFd = u.dirFds.fd(parentUpper);
   if (hex === null) {
     willHoldCopies(u, node.parent as DirNode);
+    markHolder(u, node.parent as DirNode, node);
     keepingTimes(u, node.parent as DirNode, upperFd, () =>
       check(u.sys.linkAt(made.fd, made.name, upperFd, node.name), 'copy-up publish'),
     );
@@ -258,6 +260,7 @@ function linkAliases(u: Union, node: FileNode): void {
     const upper = upperOf(u, parent);
     const fd = u.dirFds.fd(upper);
     willHoldCopies(u, parent);
+    markHolder(u, parent, node);
     const add = (): number => check(u.sys.linkAt(u.dirFds.fd(node.dir), node.base, fd, name), 'copy-up link');
     whileLinking(u, node, () => keepingTimes(u, parent, fd, add));
     settleEntry(u, parent, name, upper);

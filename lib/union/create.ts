@@ -31,7 +31,8 @@ import { NO_ID } from './ids-mapping.js';
 import { type DirNode, Entry, FileNode, type Inode, takeNumber, WHITEOUT } from './inode.js';
 import { WH } from './layer-walk.js';
 import { writeExtraLinks } from './link-counts.js';
-import { attach, namesIn, nodeOf } from './lookup.js';
+import { attach, namesIn, nodeOf, visibleEntry } from './lookup.js';
+import { makeNested, markAsHolder, markHolder, unmark } from './nested-whiteout.js';
 import { refuseProtected } from './protection.js';
 import { noteName } from './readdir.js';
 import { keepDataFound } from './redirect.js';
@@ -44,6 +45,8 @@ export interface Recipe {
   /** S_IFMT bits. */
   readonly format: number;
   readonly make: (fd: number, name: string) => number;
+  /** `make` takes several steps: nobody may see the object before the last one. */
+  readonly composed?: true;
 }
 
 /** Throws unless `name` may be given to something new. */
@@ -89,7 +92,8 @@ export function enter(
 export function createObject(u: Union, dir: DirNode, name: string, recipe: Recipe, caller: Caller, out: Stat): Inode {
   const { upper, whiteout } = vacant(u, dir, name);
   const fd = u.dirFds.fd(upper);
-  if (whiteout || u.features.overrides) createAside(u, writableWork(u), { fd, name, whiteout }, recipe, caller);
+  const aside = whiteout || u.features.overrides || recipe.composed;
+  if (aside) createAside(u, writableWork(u), { fd, name, whiteout }, recipe, caller);
   else
     check(
       asCaller(u, caller, () => recipe.make(fd, name)),
@@ -220,9 +224,23 @@ export function mknod(
   out: Stat,
 ): Inode {
   const format = mode & S_IFMT || S_IFREG;
-  if (format === S_IFCHR && rdev === 0) throw fail('EPERM', 'char 0:0 is a whiteout');
+  if (format === S_IFCHR && rdev === 0) return mknodNested(u, dir, name, mode, caller, out);
   const make = (fd: number, at: string): number => u.sys.mknodAt(fd, at, mode, rdev);
   return createObject(u, dir, name, { format, make }, caller, out);
+}
+
+/** A whiteout of an overlay that is nested in this mount. */
+export function mknodNested(u: Union, dir: DirNode, name: string, mode: number, caller: Caller, out: Stat): Inode {
+  namesIn(u, dir);
+  upperOf(u, dir);
+  const marked = markAsHolder(u, dir);
+  const make = (fd: number, at: string): number => makeNested(u, fd, at, mode);
+  try {
+    return createObject(u, dir, name, { format: S_IFCHR, make, composed: true }, caller, out);
+  } catch (error) {
+    if (marked && visibleEntry(u, dir, name) === null) unmark(u, dir);
+    throw error;
+  }
 }
 
 export function symlink(u: Union, dir: DirNode, name: string, target: string, caller: Caller, out: Stat): Inode {
@@ -296,6 +314,7 @@ export function link(u: Union, node: FileNode, dir: DirNode, name: string, out: 
   const fd = u.dirFds.fd(upper);
   const from = node.orphan === null ? { fd: u.dirFds.fd(node.dir), name: node.base } : { fd: node.orphan.fd, name: '' };
   writeExtraLinks(u, node);
+  markHolder(u, dir, node);
   if (!whiteout) check(u.sys.linkAt(from.fd, from.name, fd, name), 'link');
   else linkOverWhiteout(u, writableWork(u), from, fd, name);
   if (node.orphan !== null) readopt(node, upper, name);

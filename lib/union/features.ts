@@ -141,8 +141,8 @@ function probeDevice(sys: Syscalls, work: number): boolean {
   return can(made);
 }
 
-/** Tries everything in the empty directory behind `work`. */
-export function probeFeatures(sys: Syscalls, work: number): Features {
+/** Tries everything in the empty directory behind `work`, and handles where they are taken: of files of the `lowers`. */
+export function probeFeatures(sys: Syscalls, work: number, lowers: readonly number[]): Features {
   const deviceWhiteout = probeDevice(sys, work);
   const features: Features = {
     dialect: probeDialect(sys, work),
@@ -150,8 +150,8 @@ export function probeFeatures(sys: Syscalls, work: number): Features {
     tmpfile: probeTmpfile(sys, work),
     renameWhiteout: deviceWhiteout && probeRename(sys, work, RENAME_WHITEOUT),
     renameExchange: probeRename(sys, work, RENAME_EXCHANGE),
-    handles: typeof sys.nameToHandle(work, '') !== 'number',
-    openHandles: mayOpenHandles(sys, work),
+    handles: lowers.some((fd) => typeof sys.nameToHandle(fd, '') !== 'number'),
+    openHandles: lowers.some((fd) => mayOpenHandles(sys, fd)),
     reflink: true,
     durability: durabilityOf(sys, work),
     ...selfOf(sys),

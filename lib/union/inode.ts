@@ -50,6 +50,8 @@ export class DirIndex {
   liveNodes = 0;
   /** The upper's part holds entries that were copied up or moved in (their d_ino is elsewhere). */
   impure = false;
+  /** The upper's part is marked as one that may hold nested whiteouts. */
+  holdsNested = false;
 }
 
 /**
@@ -155,6 +157,8 @@ export class FileNode extends Inode {
   extraLinks = 0;
   /** The link count of the lower file that an indexed copy was made from. */
   lowerLinks = 0;
+  /** A device 0:0 to users, kept as an empty file with an xattr. */
+  isNestedWhiteout = false;
   /** A copy of a lower file that is being made. */
   copying: Copying | null = null;
   /** null: its bytes are with its attributes. undefined: not asked yet, see metacopy.ts. */

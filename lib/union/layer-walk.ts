@@ -6,6 +6,7 @@ import { DT_CHR, DT_DIR, DT_REG, DT_UNKNOWN } from '../sys/constants.js';
 import type { LayerDir } from './dir-fds.js';
 import { DirIndex, type DirNode, Entry, WHITEOUT } from './inode.js';
 import { type DirMarks, OPAQUE_FILE, readXattrMarks } from './marks.js';
+import { isNested } from './nested-whiteout.js';
 import { dialects } from './private-xattrs.js';
 import type { Union } from './union.js';
 
@@ -36,7 +37,10 @@ function buildIndex(u: Union, node: DirNode): DirIndex {
     // Opaque marks were read when the stack was made; here they only tell of xattr whiteouts.
     const marks = readXattrMarks(u.sys, u.dirFds, dir);
     dir.impure = marks.impure;
-    if (dir.layer.writable) index.impure = marks.impure;
+    if (dir.layer.writable) {
+      index.impure = marks.impure;
+      index.holdsNested = marks.holdsNested;
+    }
     addLayer(u, index, { dir, marks, isTop: single || dir === node.stack[0] }, scan);
   }
   return index;
@@ -59,15 +63,18 @@ function addLayer(u: Union, index: DirIndex, part: Part, scan: DirScan): void {
 
 /** d_type, or WHITEOUT; asks the host only where the type alone does not tell. */
 function kindOf(u: Union, part: Part, name: string, type: number): number {
-  const asks = type === DT_CHR || type === DT_UNKNOWN || (type === DT_REG && part.marks.xattrWhiteouts);
+  const { xattrWhiteouts, holdsNested } = part.marks;
+  const asks = type === DT_CHR || type === DT_UNKNOWN || (type === DT_REG && (xattrWhiteouts || holdsNested));
   if (!asks) return type;
   const fd = u.dirFds.fd(part.dir);
   const stat = u.scratch;
   check(u.sys.statAt(fd, name, stat), `${part.dir}/${name}`);
   const kind = stat.mode >>> 12;
   if (kind === DT_CHR) return stat.rdev === 0 ? WHITEOUT : kind;
-  const marked = part.marks.xattrWhiteouts && kind === DT_REG && stat.size === 0;
-  if (marked && whiteoutXattrs.some((key) => typeof u.sys.getXattr(fd, name, key) !== 'number')) return WHITEOUT;
+  if (kind !== DT_REG || stat.size !== 0) return kind;
+  if (holdsNested && isNested(u.sys, fd, name)) return DT_CHR;
+  if (xattrWhiteouts && whiteoutXattrs.some((key) => typeof u.sys.getXattr(fd, name, key) !== 'number'))
+    return WHITEOUT;
   return kind;
 }
 

@@ -3,7 +3,7 @@
 
 import { fail } from '../errno.js';
 import { check } from '../sys/check.js';
-import { S_IFMT, S_IFREG } from '../sys/constants.js';
+import { S_IFCHR, S_IFMT, S_IFREG } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
 import { getAttributes, placeOf, present } from './attributes.js';
@@ -12,8 +12,11 @@ import { LayerDir } from './dir-fds.js';
 import { addName, identify, indexName, indexNameOfUpper, namesOf, sharedNode, unidentify } from './hard-links.js';
 import { type DirIndex, DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { indexOf } from './layer-walk.js';
+
 import { readExtraLinks } from './link-counts.js';
 import { findDataAtLookup } from './metacopy.js';
+import { looksNested } from './nested-whiteout.js';
+
 import { readOrigin, statOrigin } from './origin.js';
 import { noteProtection } from './protection.js';
 import { settleStack } from './stack.js';
@@ -116,7 +119,9 @@ function newFile(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat)
       return shared;
     }
   }
-  const node = new FileNode(dir, name, stat.mode & S_IFMT, entry.dir, name);
+  const nested = looksNested(entry.kind, stat);
+  const node = new FileNode(dir, name, nested ? S_IFCHR : stat.mode & S_IFMT, entry.dir, name);
+  node.isNestedWhiteout = nested;
   setNumber(u, node, stat);
   let found = node;
   if (entry.dir.layer.writable) found = upperFile(u, node, entry, stat);

@@ -5,6 +5,7 @@ import { Buffer } from 'node:buffer';
 import type { Syscalls } from '../sys/calls.js';
 import type { Place } from './attributes.js';
 import type { DirFds, LayerDir } from './dir-fds.js';
+import { mayHoldNested } from './nested-whiteout.js';
 import { dialects } from './private-xattrs.js';
 
 /** The file that marks a directory opaque in the AUFS dialect. */
@@ -19,9 +20,17 @@ export interface DirMarks {
   readonly redirect: string | null;
   /** Holds entries whose inode number is another layer's. */
   readonly impure: boolean;
+  /** May hold devices 0:0 that users made. */
+  readonly holdsNested: boolean;
 }
 
-export const noMarks: DirMarks = { opaque: false, xattrWhiteouts: false, redirect: null, impure: false };
+export const noMarks: DirMarks = {
+  opaque: false,
+  xattrWhiteouts: false,
+  redirect: null,
+  impure: false,
+  holdsNested: false,
+};
 
 const opaqueNames = [...dialects('opaque'), 'user.fuseoverlayfs.opaque'];
 const redirectNames = dialects('redirect');
@@ -55,6 +64,7 @@ export function readXattrMarks(sys: Syscalls, dirFds: DirFds, dir: LayerDir): Di
     xattrWhiteouts: opaque === 'x',
     redirect: text(sys, fd, list, redirectNames),
     impure: text(sys, fd, list, impureNames) !== null,
+    holdsNested: mayHoldNested(list),
   };
 }
 

@@ -11,6 +11,7 @@ import type { LayerDir } from './dir-fds.js';
 import { DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { WH } from './layer-walk.js';
 import { namesIn } from './lookup.js';
+import { markHolder } from './nested-whiteout.js';
 import { refuseProtected, refuseProtectedName } from './protection.js';
 import { keepDataFound, writeRedirect } from './redirect.js';
 import { beforeNameGoes, isEmpty, rmdir } from './remove.js';
@@ -110,6 +111,8 @@ export function rename(
   for (const dir of plan.redirect) writeRedirect(u, dir, oldDir === newDir);
   if (plan.clear !== null) clearReplaced(u, plan.clear, newUpper, newName);
   for (const dir of plan.exchange ? new Set([oldDir, newDir]) : [newDir]) markImpure(u, dir);
+  markHolder(u, newDir, from.entry?.node ?? null);
+  if (plan.exchange) markHolder(u, oldDir, to.entry?.node ?? null);
   const loses = plan.exchange ? null : (to.entry?.node ?? null);
   const replaced = loses instanceof FileNode ? beforeNameGoes(u, loses, to.entry?.dir.layer.writable ?? false) : null;
   try {

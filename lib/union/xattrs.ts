@@ -9,6 +9,7 @@ import { Stat } from '../sys/stat.js';
 import { placeOf } from './attributes.js';
 import { copyUp } from './copy-up.js';
 import { FileNode, type Inode } from './inode.js';
+import { hidesXattr, restoreMark } from './nested-whiteout.js';
 import { refusePrivileges } from './open.js';
 import { storedName, visibleName } from './private-xattrs.js';
 import { type Changer, known, trustedChanger } from './privileges.js';
@@ -25,7 +26,7 @@ function stored(u: Union, key: string): string {
 
 export function getXattr(u: Union, node: Inode, key: string): Uint8Array {
   const name = storedName(key);
-  if (name === undefined) throw fail('ENODATA', key);
+  if (name === undefined || hidesXattr(node, key)) throw fail('ENODATA', key);
   if (u.options.noacl && key.startsWith('system.posix_acl')) throw fail('EOPNOTSUPP', key);
   const place = placeOf(u, node);
   return checkData(u.sys.getXattr(place.fd, place.name, name), key);
@@ -38,7 +39,8 @@ export function listXattr(u: Union, node: Inode, who: Changer = trustedChanger):
   if (names === -errno.EOPNOTSUPP) return new Uint8Array(0);
   const visible = checkData(names, 'listxattr')
     .map(visibleName)
-    .filter((name) => name !== undefined);
+    .filter((name) => name !== undefined)
+    .filter((name) => !hidesXattr(node, name));
   const hasTrusted = visible.some((name) => name.startsWith('trusted.'));
   const hidesTrusted = hasTrusted && known(u, who).uid !== 0;
   const shown = hidesTrusted ? visible.filter((name) => !name.startsWith('trusted.')) : visible;
@@ -56,6 +58,7 @@ export function setXattr(
 ): void {
   const name = stored(u, key);
   refuseProtected(u, node);
+  if (hidesXattr(node, key)) throw fail('EPERM', `${key} of a device`);
   copyUp(u, node, 'attributes');
   const place = placeOf(u, node);
   if (key === 'security.capability' && node instanceof FileNode && (node.backing !== null || u.features.overrides)) {
@@ -73,6 +76,7 @@ export function setXattr(
 export function removeXattr(u: Union, node: Inode, key: string): void {
   const name = stored(u, key);
   refuseProtected(u, node);
+  if (hidesXattr(node, key)) throw fail('ENODATA', key);
   const before = placeOf(u, node);
   const present = u.sys.getXattr(before.fd, before.name, name);
   // Nothing to remove, nothing to copy up. Removing an ACL that is not there succeeds on Linux.
@@ -83,5 +87,6 @@ export function removeXattr(u: Union, node: Inode, key: string): void {
   copyUp(u, node, 'attributes');
   const place = placeOf(u, node);
   check(u.sys.removeXattr(place.fd, place.name, name), key);
+  restoreMark(u, node, key);
   node.keptCtime = null;
 }

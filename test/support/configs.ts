@@ -18,6 +18,15 @@ export interface Config {
   readonly program?: string;
   /** Added to the server's environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The layers lie in a mount of another filesystem, which itself has an upper of its own. */
+  readonly on?: Ground;
+}
+
+/** Which layers lie in the mount of `config`, and whether they stood in its lower before it was mounted. */
+export interface Ground {
+  readonly config: Config;
+  readonly layers: 'lower' | 'upper' | 'both';
+  readonly prepared: 'beneath' | 'inside';
 }
 
 export const host: Config = { name: 'host', kind: 'host' };
@@ -43,8 +52,21 @@ export const fuseNative: Config = { name: 'fuse-native', kind: 'stratafs', chann
 
 const all = [host, kernel, fuseOverlayfs, native, nativeCached, fileWhiteouts, userns, plainUser, fuseNative];
 
+/** `config` with its layers in a mount of `ground`. */
+export function nested(
+  config: Config,
+  ground: Config,
+  layers: Ground['layers'],
+  prepared: Ground['prepared'] = 'beneath',
+): Config {
+  const name = `${config.name}, ${layers === 'both' ? 'all layers' : layers} on ${ground.name}`;
+  return { ...config, name, on: { config: ground, layers, prepared } };
+}
+
 /** Why `config` cannot run here, or undefined. */
 export function missing(config: Config): string | undefined {
+  const beneath = config.on === undefined ? undefined : missing(config.on.config);
+  if (beneath !== undefined) return beneath;
   if (config.kind === 'host') return undefined;
   if (room === undefined && process.getuid?.() !== 0) return 'needs root';
   if (config.kind === 'kernel') return undefined;

@@ -8,6 +8,7 @@ import type { Test } from 'tap';
 import { Agent } from './agent.js';
 import { type Config, missing } from './configs.js';
 import { eventually } from './expect.js';
+import { type Ground, makeGround } from './ground.js';
 import { freshDirectory } from './paths.js';
 import {
   dropCaches,
@@ -15,12 +16,11 @@ import {
   isMounted,
   type Layers,
   mountReadOnly,
-  mountTmpfs,
   type Server,
   startServer,
   unmountBelow,
 } from './server.js';
-import { type Comparison, checksumTree, makeTree, readTree, type TreeSpec } from './tree.js';
+import { type Comparison, checksumTree, readTree, type TreeSpec } from './tree.js';
 
 export interface Setup {
   readonly config: Config;
@@ -191,30 +191,6 @@ export class Mounted {
   }
 }
 
-async function makeLayers(setup: Setup, base: string): Promise<Layers> {
-  const lowers: string[] = [];
-  for (const [index, spec] of setup.lowers.entries()) {
-    const path = join(base, `lower${index}`);
-    await mkdir(path);
-    if (setup.tmpfs?.includes(index)) await mountTmpfs(path);
-    await makeTree(path, spec);
-    lowers.push(path);
-  }
-  lowers.push(...(setup.extraLowers ?? []));
-  const mountpoint = join(base, 'merged');
-  await mkdir(mountpoint);
-  if (setup.upper === null) return { lowers, mountpoint };
-  const writable = join(base, 'writable');
-  await mkdir(writable);
-  await setup.filesystem?.(writable);
-  const upper = join(writable, 'upper');
-  const work = join(writable, 'work');
-  await mkdir(upper);
-  await mkdir(work);
-  await makeTree(upper, setup.upper ?? {});
-  return { lowers, upper, work, mountpoint };
-}
-
 /** Handles and backing ids go with the last close, which the kernel sends later. */
 async function checkLeaks(t: Test, m: Mounted): Promise<void> {
   if (m.config.kind !== 'stratafs') return;
@@ -227,7 +203,7 @@ async function checkLeaks(t: Test, m: Mounted): Promise<void> {
   t.equal(last.assertions, 0, 'no assertion failed in the server');
 }
 
-async function finish(t: Test, m: Mounted, sums: readonly string[]): Promise<void> {
+async function finish(t: Test, m: Mounted, ground: Ground, sums: readonly string[]): Promise<void> {
   if (m.alive) {
     await m.stopClients();
     await checkLeaks(t, m);
@@ -239,6 +215,7 @@ async function finish(t: Test, m: Mounted, sums: readonly string[]): Promise<voi
   t.notOk(isMounted(m.root), 'nothing is mounted any more');
   const now = await Promise.all(m.layers.lowers.map(checksumTree));
   t.same(now, sums, 'the lower layers are what they were');
+  for (const code of await ground.end()) t.equal(code, 0, 'the server beneath ends with 0');
 }
 
 /** Runs `body` on a fresh mount; skips when this host lacks what the configuration needs. */
@@ -247,7 +224,9 @@ export async function withMount(t: Test, setup: Setup, body: (m: Mounted) => Pro
   if (reason !== undefined) return t.comment(`${setup.config.name}: ${reason}`);
   const base = freshDirectory(setup.config.name);
   await chmod(base, 0o755);
-  const m = new Mounted(setup, base, await makeLayers(setup, base));
+  const { lowers, upper = {}, tmpfs = [], extraLowers = [], filesystem } = setup;
+  const ground = await makeGround(setup.config, { lowers, upper, tmpfs, extraLowers, filesystem }, base);
+  const m = new Mounted(setup, base, ground.layers);
   const sums = await Promise.all(m.layers.lowers.map(checksumTree));
   const watchdog = setTimeout(() => {
     t.fail(`${setup.config.name}: the watchdog ended the mount`);
@@ -256,11 +235,12 @@ export async function withMount(t: Test, setup: Setup, body: (m: Mounted) => Pro
   try {
     await m.mount();
     await body(m);
-    await finish(t, m, sums);
+    await finish(t, m, ground, sums);
   } finally {
     clearTimeout(watchdog);
     if (m.alive) await m.crash();
     await m.stopClients();
+    await ground.kill();
     await unmountBelow(base);
     await rm(base, { recursive: true, force: true });
   }

@@ -20,7 +20,7 @@ function probe(w: TempUnion, spoil: (faulty: FaultySyscalls) => void): Features 
   const faulty = new FaultySyscalls();
   spoil(faulty);
   const fd = w.sys.openPath(`${w.work}`, 0);
-  const features = probeFeatures(faulty.syscalls, fd);
+  const features = probeFeatures(faulty.syscalls, fd, [fd]);
   w.sys.close(fd);
   return features;
 }

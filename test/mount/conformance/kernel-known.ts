@@ -4,6 +4,7 @@
 import type { Known } from './run.js';
 
 export const kernelKnown: Known = {
+  'create: char 0:0 is a device like others': 'kernel overlayfs takes no whiteouts from users',
   'rename: an open file that was replaced keeps its bytes (lower)': 'a lower file open read-only keeps its nlink',
   'data: SEEK_DATA and SEEK_HOLE find the pieces (lower)': 'copies up in steps of 1 MiB',
   'data: holes stay holes when one byte is written (lower)': 'copies up in steps of 1 MiB',
