@@ -142,6 +142,7 @@ napi_value StatFs(napi_env env, napi_callback_info info) {
   SetNamed(env, out, "files", Number(env, static_cast<double>(st.f_files)));
   SetNamed(env, out, "ffree", Number(env, static_cast<double>(st.f_ffree)));
   SetNamed(env, out, "namelen", Number(env, static_cast<double>(st.f_namelen)));
+  SetNamed(env, out, "flags", Number(env, static_cast<double>(st.f_flags)));
   return out;
 }
 

@@ -24,6 +24,8 @@ export interface FsStat {
   readonly files: number;
   readonly ffree: number;
   readonly namelen: number;
+  /** ST_* of the mount behind the descriptor. */
+  readonly flags: number;
 }
 
 /** A host file handle (name_to_handle_at). */

@@ -10,7 +10,9 @@ import { type Stat, W } from '../sys/stat.js';
 import { type Place, placeOf } from './attributes.js';
 import type { DirNode, Inode } from './inode.js';
 import { keepCtime } from './kept-ctime.js';
+import type { Layer } from './layers.js';
 import { privateName, visibleName } from './private-xattrs.js';
+import { staysBehind } from './privileges.js';
 import type { Union } from './union.js';
 
 /** Attributes that the host makes itself, or whose loss a copy may bear where the host refuses them. */
@@ -18,23 +20,30 @@ function mayBeLost(key: string): boolean {
   return key.startsWith('security.selinux') || key.startsWith('security.ima') || key.startsWith('security.evm');
 }
 
-/** Gives `to` the owner, xattrs and mode of `from`, and its origin. */
-export function copyMetadata(u: Union, from: Place, to: Place, stat: Stat, origin: Uint8Array | null): void {
+/** Gives `to` the owner, xattrs and mode of `from`, which is in `layer`, and its origin. */
+export function copyMetadata(
+  u: Union,
+  layer: Layer,
+  from: Place,
+  to: Place,
+  stat: Stat,
+  origin: Uint8Array | null,
+): void {
   const own = stat.uid === u.features.uid && stat.gid === u.features.gid;
   if (!own) check(u.sys.chownAt(to.fd, to.name, stat.uid, stat.gid), 'copy-up chown');
-  copyXattrs(u, from, to);
+  copyXattrs(u, layer, from, to);
   if ((stat.mode & S_IFMT) !== S_IFLNK) check(u.sys.chmodAt(to.fd, to.name, stat.mode & 0o7777), 'copy-up chmod');
   if (origin !== null && carriesPrivate(u, stat)) setPrivate(u, to, 'origin', origin);
 }
 
-function copyXattrs(u: Union, from: Place, to: Place): void {
+function copyXattrs(u: Union, layer: Layer, from: Place, to: Place): void {
   const keys = u.sys.listXattr(from.fd, from.name);
   if (typeof keys === 'number') {
     if (keys === -errno.EOPNOTSUPP) return;
     throw new ErrnoError(-keys, 'copy-up listxattr');
   }
   for (const key of keys) {
-    if (visibleName(key) === undefined) continue;
+    if (visibleName(key) === undefined || staysBehind(layer, key)) continue;
     const value = u.sys.getXattr(from.fd, from.name, key);
     if (typeof value === 'number') {
       if (value === -errno.ENODATA) continue;

@@ -94,8 +94,9 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
   const temporary = work.temporary();
   try {
     asServer(u, () => check(u.sys.mkdirAt(work.fd, temporary, 0o700), 'copy-up mkdir'));
-    const origin = originOf(u.sys, (node.stack[0] as LayerDir).layer, from.fd, from.name);
-    copyMetadata(u, from, { fd: work.fd, name: temporary }, stat, origin);
+    const { layer } = node.stack[0] as LayerDir;
+    const origin = originOf(u.sys, layer, from.fd, from.name);
+    copyMetadata(u, layer, from, { fd: work.fd, name: temporary }, stat, origin);
     keepProtection(u, { fd: work.fd, name: temporary }, stat);
     check(setTimes(u, work.fd, temporary, stat), 'copy-up utimens');
     willHoldCopies(u, parent);
@@ -141,7 +142,7 @@ function copyFile(u: Union, work: Workdir, node: FileNode, change: Change): void
     // A copy that leaves its hard links behind is a file of its own.
     const hasOrigin = stat.nlink === 1 || indexed !== null;
     const origin = hasOrigin ? originOf(u.sys, node.dir.layer, from.fd, from.name) : null;
-    copyMetadata(u, from, made, stat, origin);
+    copyMetadata(u, node.dir.layer, from, made, stat, origin);
     keepProtection(u, made, stat);
     check(setTimes(u, made.fd, made.name, stat), 'copy-up utimens');
     if (parentUpper !== null) publish(u, work, node, { ...made, stat, data, indexed }, parentUpper);

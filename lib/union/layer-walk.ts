@@ -1,8 +1,10 @@
 // The one loop over layers: a directory's names, read once, top to bottom, into its index.
 
+import { log } from '../log.js';
 import type { DirScan } from '../sys/calls.js';
 import { check, checkData } from '../sys/check.js';
 import { DT_CHR, DT_DIR, DT_REG, DT_UNKNOWN } from '../sys/constants.js';
+import { NAME_MAX } from '../sys/name.js';
 import type { LayerDir } from './dir-fds.js';
 import { DirIndex, type DirNode, Entry, WHITEOUT } from './inode.js';
 import { type DirMarks, OPAQUE_FILE, readXattrMarks } from './marks.js';
@@ -50,6 +52,10 @@ function addLayer(u: Union, index: DirIndex, part: Part, scan: DirScan): void {
   const hidden: string[] = [];
   for (let at = 0; at < scan.names.length; at += 1) {
     const name = scan.names[at] as string;
+    if (name.length > NAME_MAX) {
+      log.once('warn', `long ${part.dir}`, `${part.dir}: a name of ${name.length} bytes is left out`);
+      continue;
+    }
     if (name.startsWith(WH)) {
       if (name !== OPAQUE_FILE && !name.startsWith(AUFS)) hidden.push(name.slice(WH.length));
       continue;

@@ -20,7 +20,11 @@ export interface Layer {
    * xattrs'; null on filesystems whose blocks tell nothing.
    */
   readonly blocksTell: number | null;
+  /** A lower whose mount gives no privileges to who executes its files. */
+  readonly nosuid: boolean;
 }
+
+const ST_NOSUID = 2;
 
 /** Filesystems that count the blocks of a file that it really has, by what xattrs may add to them, bytes. */
 const xattrBlocks = new Map([
@@ -31,14 +35,19 @@ const xattrBlocks = new Map([
   [0x01021994, 0],
 ]);
 
-function blocksTell(sys: Syscalls, fd: number): number | null {
+/** What the filesystem and its mount say of a layer. */
+function traits(sys: Syscalls, fd: number, writable: boolean): Pick<Layer, 'blocksTell' | 'nosuid'> {
   const numbers = sys.statFs(fd);
-  return typeof numbers === 'number' ? null : (xattrBlocks.get(numbers.type) ?? null);
+  if (typeof numbers === 'number') return { blocksTell: null, nosuid: !writable };
+  return {
+    blocksTell: xattrBlocks.get(numbers.type) ?? null,
+    nosuid: !writable && (numbers.flags & ST_NOSUID) !== 0,
+  };
 }
 
 /** A directory of the workdir as a layer's: files in it are copies made from lowers. */
 export function scratchLayer(path: string, fd: number): Layer {
-  return { index: 0, path, fd, writable: true, dev: 0, blocksTell: null };
+  return { index: 0, path, fd, writable: true, dev: 0, blocksTell: null, nosuid: false };
 }
 
 /** A mistake in the mount's options: `message` names the option and the path. */
@@ -91,7 +100,7 @@ export function openLayers(sys: Syscalls, lowers: readonly string[], upper: stri
   const add = (path: string, fd: number, writable: boolean): void => {
     sys.statAt(fd, '', stat);
     const index = writable ? 0 : layers.length + (upper === null ? first : 0);
-    layers.push({ index, path, fd, writable, dev: stat.dev, blocksTell: blocksTell(sys, fd) });
+    layers.push({ index, path, fd, writable, dev: stat.dev, ...traits(sys, fd, writable) });
   };
   try {
     if (upper !== null) add(upper, openWritable(sys, 'upperdir', upper), true);

@@ -7,6 +7,7 @@ import type { Stat } from '../sys/stat.js';
 import { placeOf } from './attributes.js';
 import { NO_ID } from './ids-mapping.js';
 import type { Inode } from './inode.js';
+import type { Layer } from './layers.js';
 import type { Union } from './union.js';
 
 /** Who changes a file. */
@@ -32,6 +33,16 @@ export function known(u: Union, who: Changer): Changer {
   return typeof ids === 'number' ? who : { uid: ids[0] ?? NO_ID, gid: ids[1] ?? NO_ID, pid: who.pid };
 }
 
+const CAPABILITY = 'security.capability';
+
+/**
+ * Whether the xattr `key` of files of `layer` stays behind: a capability that has no effect where the
+ * file is must not get one by being shown here, or by being copied to the upper.
+ */
+export function staysBehind(layer: Layer, key: string): boolean {
+  return layer.nosuid && key === CAPABILITY;
+}
+
 /** Without execution by the group, setgid is no privilege; it stays for members. */
 function losesSetgid(u: Union, stat: Stat, changer: Changer): boolean {
   if ((stat.mode & S_ISGID) === 0) return false;
@@ -47,7 +58,7 @@ export function killPrivileges(u: Union, node: Inode, who: Changer, scratch: Sta
   const { mode } = scratch;
   if (scratch.isDirectory) return;
   const kept = mode & ~S_ISUID & (losesSetgid(u, scratch, who) ? ~S_ISGID : ~0);
-  u.sys.removeXattr(place.fd, place.name, 'security.capability');
+  u.sys.removeXattr(place.fd, place.name, CAPABILITY);
   if (kept === mode) return;
   check(u.sys.chmodAt(place.fd, place.name, kept & 0o7777), 'chmod');
   // The kernel would go on to execute the changed contents by the mode it remembers.

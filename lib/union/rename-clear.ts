@@ -37,7 +37,7 @@ export function clearReplaced(u: Union, node: DirNode, upper: LayerDir, name: st
   check(u.sys.statAt(from.fd, from.name, stat), 'stat replaced directory');
   asServer(u, () => check(u.sys.mkdirAt(work.fd, temporary, 0o700), 'clear directory'));
   try {
-    copyMetadata(u, from, { fd: work.fd, name: temporary }, stat, null);
+    copyMetadata(u, upper.layer, from, { fd: work.fd, name: temporary }, stat, null);
     setOpaque(u, work.fd, temporary);
     check(u.sys.renameAt(work.fd, temporary, u.dirFds.fd(upper), name, RENAME_EXCHANGE), 'clear directory');
     // The name leads to the empty one now, should the rename itself fail.

@@ -12,7 +12,7 @@ import { FileNode, type Inode } from './inode.js';
 import { hidesXattr, restoreMark } from './nested-whiteout.js';
 import { refusePrivileges } from './open.js';
 import { storedName, visibleName } from './private-xattrs.js';
-import { type Changer, known, trustedChanger } from './privileges.js';
+import { type Changer, known, staysBehind, trustedChanger } from './privileges.js';
 import { refuseProtected } from './protection.js';
 import type { Union } from './union.js';
 
@@ -24,9 +24,14 @@ function stored(u: Union, key: string): string {
   return name;
 }
 
+/** Attributes that lie in the layer and are not the user's to see. */
+function isHidden(node: Inode, key: string): boolean {
+  return hidesXattr(node, key) || (node instanceof FileNode && staysBehind(node.dir.layer, key));
+}
+
 export function getXattr(u: Union, node: Inode, key: string): Uint8Array {
   const name = storedName(key);
-  if (name === undefined || hidesXattr(node, key)) throw fail('ENODATA', key);
+  if (name === undefined || isHidden(node, key)) throw fail('ENODATA', key);
   if (u.options.noacl && key.startsWith('system.posix_acl')) throw fail('EOPNOTSUPP', key);
   const place = placeOf(u, node);
   return checkData(u.sys.getXattr(place.fd, place.name, name), key);
@@ -40,7 +45,7 @@ export function listXattr(u: Union, node: Inode, who: Changer = trustedChanger):
   const visible = checkData(names, 'listxattr')
     .map(visibleName)
     .filter((name) => name !== undefined)
-    .filter((name) => !hidesXattr(node, name));
+    .filter((name) => !isHidden(node, name));
   const hasTrusted = visible.some((name) => name.startsWith('trusted.'));
   const hidesTrusted = hasTrusted && known(u, who).uid !== 0;
   const shown = hidesTrusted ? visible.filter((name) => !name.startsWith('trusted.')) : visible;
@@ -76,7 +81,7 @@ export function setXattr(
 export function removeXattr(u: Union, node: Inode, key: string): void {
   const name = stored(u, key);
   refuseProtected(u, node);
-  if (hidesXattr(node, key)) throw fail('ENODATA', key);
+  if (isHidden(node, key)) throw fail('ENODATA', key);
   const before = placeOf(u, node);
   const present = u.sys.getXattr(before.fd, before.name, name);
   // Nothing to remove, nothing to copy up. Removing an ACL that is not there succeeds on Linux.

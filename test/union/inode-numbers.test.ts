@@ -14,6 +14,7 @@ const layer = (index: number, dev: number): Layer => ({
   writable: index === 0,
   dev,
   blocksTell: null,
+  nosuid: false,
 });
 
 function withUuids(uuids: Record<number, number>): FaultySyscalls {

@@ -12,6 +12,7 @@ const layer = (index: number): Layer => ({
   writable: index === 0,
   dev: 1,
   blocksTell: null,
+  nosuid: false,
 });
 const [upper, lower] = [new LayerDir(layer(0), null, ''), new LayerDir(layer(1), null, '')];
 
