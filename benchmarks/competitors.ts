@@ -1,9 +1,8 @@
 // Who takes part: one row each with the command that mounts a stack. The rows are data; mounting.ts runs
 // them. A competitor whose program is not there is left out with a reason, never silently.
 
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import type { Command } from './process.js';
+import { join } from 'node:path';
+import { type Command, isInstalled } from './process.js';
 
 /** One union to mount: the lowers from top to bottom, a fresh upper and workdir, and where it goes. */
 export interface Stack {
@@ -13,6 +12,8 @@ export interface Stack {
   readonly upper: string;
   readonly work: string;
   readonly mountpoint: string;
+  /** What the layers need to be shown in full (redirect_dir=on), for those who know it; often empty. */
+  readonly options: string;
 }
 
 /** host: no union at all. kernel, peer: what ratios are taken against. subject: stratafs as it ships. */
@@ -27,6 +28,10 @@ export interface Competitor {
   /** Prints the version, where the program can. */
   readonly version?: readonly string[];
   readonly mount?: (stack: Stack) => Command;
+  /** Shows directories that were renamed in a lower. */
+  readonly redirects?: boolean;
+  /** Takes part in rows that change nothing. */
+  readonly readsOnly?: boolean;
 }
 
 const root = process.getuid?.() === 0;
@@ -36,13 +41,18 @@ function absoluteLowers(stack: Stack): string[] {
   return stack.layers.map((name) => join(stack.layersDirectory, name));
 }
 
-function overlayOptions(stack: Stack): string {
-  return `lowerdir=${absoluteLowers(stack).join(':')},upperdir=${stack.upper},workdir=${stack.work}`;
+function overlayOptions(stack: Stack, lowers = absoluteLowers(stack)): string {
+  return `lowerdir=${lowers.join(':')},upperdir=${stack.upper},workdir=${stack.work}`;
+}
+
+/** Those who follow the kernel's options get what the layers need. */
+function withFeatures(stack: Stack, list: string): string {
+  return stack.options === '' ? list : `${list},${stack.options}`;
 }
 
 /** mount(2) takes one page of options, so the kernel gets short names relative to its working directory. */
 function kernelOverlay(stack: Stack): Command {
-  const options = `lowerdir=${stack.layers.join(':')},upperdir=${stack.upper},workdir=${stack.work}`;
+  const options = withFeatures(stack, overlayOptions(stack, [...stack.layers]));
   return {
     file: 'mount',
     args: ['-t', 'overlay', 'overlay', '-o', options, stack.mountpoint],
@@ -59,10 +69,18 @@ function unionfs(stack: Stack): Command {
   return { file: 'unionfs', args: ['-o', `cow${everyone}`, branches, stack.mountpoint] };
 }
 
+/** Only for rows that read: it has no copy-up, so a lower that is changed is changed itself. */
+function mergerfs(stack: Stack): Command {
+  const branches = [`${stack.upper}=RW`, ...absoluteLowers(stack).map((lower) => `${lower}=RO`)].join(':');
+  return { file: 'mergerfs', args: ['-o', `category.create=ff${everyone}`, branches, stack.mountpoint] };
+}
+
+/** By the Node.js that runs the harness, whichever the program would find by itself. */
 function stratafs(program: string, extraOptions: string, flags: readonly string[]): (stack: Stack) => Command {
   return (stack) => ({
-    file: process.execPath,
-    args: [program, 'mount', ...flags, '-o', `${overlayOptions(stack)}${extraOptions}`, stack.mountpoint],
+    file: program,
+    args: ['mount', ...flags, '-o', withFeatures(stack, `${overlayOptions(stack)}${extraOptions}`), stack.mountpoint],
+    environment: { STRATAFS_NODE: process.execPath },
   });
 }
 
@@ -72,6 +90,7 @@ function stratafsRows(program: string): Competitor[] {
     role,
     about,
     program,
+    redirects: true,
     mount: stratafs(program, options, flags),
   });
   return [
@@ -87,11 +106,18 @@ function stratafsRows(program: string): Competitor[] {
   ];
 }
 
-/** All rows, in the order of the table's columns. `project` is the package's root. */
-export function competitors(project: string, extra: ReadonlyMap<string, string>): Competitor[] {
+/** All rows, in the order of the table's columns. `program` is the installed command, by its own name. */
+export function competitors(program: string, extra: ReadonlyMap<string, string>): Competitor[] {
   return [
     { id: 'host', role: 'host', about: 'the host filesystem, no union: the floor' },
-    { id: 'overlayfs', role: 'kernel', about: 'kernel overlayfs', program: 'mount', mount: kernelOverlay },
+    {
+      id: 'overlayfs',
+      role: 'kernel',
+      about: 'kernel overlayfs',
+      program: 'mount',
+      redirects: true,
+      mount: kernelOverlay,
+    },
     {
       id: 'fuse-overlayfs',
       role: 'peer',
@@ -108,31 +134,26 @@ export function competitors(project: string, extra: ReadonlyMap<string, string>)
       version: ['--version'],
       mount: unionfs,
     },
+    {
+      id: 'mergerfs',
+      role: 'peer',
+      about: 'mergerfs with its defaults, in rows that read',
+      program: 'mergerfs',
+      version: ['--version'],
+      readsOnly: true,
+      mount: mergerfs,
+    },
     ...[...extra].map(([id, path]): Competitor => {
       return { id, role: 'extra', about: `${path} (--with)`, program: path, mount: likeFuseOverlayfs(path) };
     }),
-    ...stratafsRows(join(project, 'dist/lib/cli/main.js')),
+    ...stratafsRows(program),
   ];
-}
-
-function present(program: string): boolean {
-  const places = program.includes('/')
-    ? [program]
-    : (process.env.PATH ?? '').split(delimiter).map((directory) => join(directory, program));
-  return places.some((place) => {
-    try {
-      accessSync(place, constants.R_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }
 
 /** Why a competitor cannot even be tried, or undefined. */
 export function absence(competitor: Competitor): string | undefined {
   if (competitor.role === 'kernel' && !root) return 'needs root';
-  if (competitor.program === undefined || present(competitor.program)) return undefined;
+  if (competitor.program === undefined || isInstalled(competitor.program)) return undefined;
   const built = competitor.role === 'subject' || competitor.role === 'variant';
-  return built ? `does not mount: ${competitor.program} is not built` : `not installed: ${competitor.program}`;
+  return `${built ? 'not built' : 'not installed'}: ${competitor.program}`;
 }

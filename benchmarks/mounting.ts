@@ -15,6 +15,8 @@ export interface Mount {
   readonly mountpoint: string;
   /** The processes that serve it; none for a kernel filesystem. */
   readonly servers: readonly number[];
+  /** From starting the command until the mount was there. */
+  readonly readyMs: number;
 }
 
 const live = new Set<Mount>();
@@ -60,19 +62,26 @@ async function waitUntil(condition: () => boolean, milliseconds: number): Promis
 
 /** Mounts; throws with the program's own last words when it does not come up. */
 export async function mount(command: Command, mountpoint: string, log: string): Promise<Mount> {
-  const starting: Mount = { mountpoint, servers: [] };
+  const starting: Mount = { mountpoint, servers: [], readyMs: 0 };
+  let readyMs = 0;
   live.add(starting);
+  const started = performance.now();
   try {
-    await runDaemonizing({ ...command, environment: { [MARK]: mountpoint } }, log, MOUNT_LIMIT_MS);
+    await runDaemonizing(
+      { ...command, environment: { ...command.environment, [MARK]: mountpoint } },
+      log,
+      MOUNT_LIMIT_MS,
+    );
     const appeared = await waitUntil(() => isMounted(mountpoint), APPEAR_LIMIT_MS);
+    readyMs = performance.now() - started;
     if (!appeared) throw new Error('exited 0 but nothing is mounted');
   } catch (error) {
-    await unmount({ mountpoint, servers: serversOf(mountpoint) });
+    await unmount({ ...starting, servers: serversOf(mountpoint) });
     throw error;
   } finally {
     live.delete(starting);
   }
-  const mounted = { mountpoint, servers: serversOf(mountpoint) };
+  const mounted = { mountpoint, servers: serversOf(mountpoint), readyMs };
   live.add(mounted);
   return mounted;
 }
@@ -113,13 +122,21 @@ export async function unmount(mounted: Mount): Promise<void> {
   live.delete(mounted);
 }
 
-/** For interrupts: synchronous, forceful, everything. */
-export function unmountAll(): void {
-  for (const mounted of live) {
-    detachByForce(mounted.mountpoint);
-    for (const pid of serversOf(mounted.mountpoint)) end(pid);
+/** Mountpoints below a directory, the innermost first. */
+function mountpointsBelow(directory: string): string[] {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  const points = lines.map((line) => line.split(' ')[4] ?? '').filter((point) => point.startsWith(`${directory}/`));
+  return points.reverse();
+}
+
+/** For the end of a run: synchronous, forceful, everything below `directory`, images too. */
+export function unmountAll(directory: string): void {
+  for (const { mountpoint } of live) {
+    detachByForce(mountpoint);
+    for (const pid of serversOf(mountpoint)) end(pid);
   }
   live.clear();
+  for (const point of mountpointsBelow(directory)) detachByForce(point);
 }
 
 /** Resident memory of a mount's servers in bytes. */

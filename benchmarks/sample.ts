@@ -1,146 +1,178 @@
-// One sample: a fresh upper and a fresh mount of one competitor, the body of one case, and the mount
+// One sample: a fresh upper and a fresh mount of one competitor, the body of one case, and everything it mounted
 // taken down again whatever happened. Knows no order and keeps no results.
 
-import { existsSync, mkdirSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Bench, Case, Need, Scale } from './cases/case.js';
-import { runClient } from './client.js';
+import type { AnotherMount, Bench, Case } from './cases/case.js';
+import { holdClient, runClient } from './client.js';
 import type { Competitor, Stack } from './competitors.js';
 import { type Mount, mount, serverMemory, unmount } from './mounting.js';
-import { run } from './process.js';
-import { makeHostCopy, type Trees } from './tree.js';
+import { isInstalled, run } from './process.js';
+import { type Shelf, type Stacks, scriptEnvironment } from './stacks.js';
 
-const SYNC_LIMIT_MS = 120_000;
+const LIMIT_MS = 300_000;
 const root = process.getuid?.() === 0;
 
 /** What every sample of a run shares. */
-export interface Ground {
-  readonly trees: Trees;
-  readonly scale: Scale;
+export interface Rig {
+  readonly stacks: Stacks;
+  /** The native client's program. */
   readonly client: string;
-}
-
-/** Where one sample happens. `mounted` is absent on the host filesystem. */
-interface Site {
-  readonly root: string;
-  readonly upper: string;
-  readonly mounted: Mount | undefined;
 }
 
 let counter = 0;
 
 async function settleDisk(directory: string): Promise<void> {
-  await run({ file: 'sync', args: ['-f', directory] }, SYNC_LIMIT_MS);
+  await run({ file: 'sync', args: ['-f', directory] }, LIMIT_MS);
 }
 
-function dropNamesAndInodes(): void {
-  if (root) writeFileSync('/proc/sys/vm/drop_caches', '2');
-}
+/** One place of the run: where its uppers and mountpoints are, and what is mounted. */
+class Site {
+  readonly mounts: Mount[] = [];
+  root = '';
 
-function benchOf(ground: Ground, site: Site): Bench {
-  return {
-    scale: ground.scale,
-    client: (command, ...args) => runClient(ground.client, site.root, [command, ...args.map(String)]),
-    list: (name) => join(ground.trees.lists, name),
-    cold: async () => {
-      await settleDisk(ground.trees.scratch);
-      dropNamesAndInodes();
-    },
-    memory: () => (site.mounted === undefined ? 0 : serverMemory(site.mounted)),
-  };
-}
+  constructor(
+    readonly rig: Rig,
+    readonly competitor: Competitor,
+    readonly shelf: Shelf,
+    readonly place: string,
+  ) {}
 
-function stackIn(place: string, trees: Trees): Stack {
-  const [upper, work, mountpoint] = ['upper', 'work', 'mnt'].map((name) => join(place, name)) as [
-    string,
-    string,
-    string,
-  ];
-  for (const directory of [upper, work, mountpoint]) mkdirSync(directory, { recursive: true });
-  return { layersDirectory: trees.layersDirectory, layers: trees.layers, upper, work, mountpoint };
-}
-
-async function hostSite(ground: Ground, place: string, needs: ReadonlySet<Need>): Promise<Site> {
-  if (!needs.has('upper')) return { root: ground.trees.flat, upper: place, mounted: undefined };
-  const copy = join(place, 'host');
-  makeHostCopy(ground.trees, copy, needs);
-  if (needs.has('data')) renameSync(ground.trees.data, join(copy, 'data'));
-  await settleDisk(copy);
-  return { root: copy, upper: copy, mounted: undefined };
-}
-
-async function unionSite(
-  ground: Ground,
-  competitor: Competitor,
-  place: string,
-  needs: ReadonlySet<Need>,
-): Promise<Site> {
-  const stack = stackIn(place, ground.trees);
-  if (needs.has('data')) renameSync(ground.trees.data, join(stack.upper, 'data'));
-  await settleDisk(place);
-  const command = competitor.mount?.(stack);
-  if (command === undefined) throw new Error(`${competitor.id} has no mount command`);
-  const mounted = await mount(command, stack.mountpoint, join(place, 'log'));
-  return { root: stack.mountpoint, upper: stack.upper, mounted };
-}
-
-/** The data file goes back to where the next sample takes it from. */
-function returnData(ground: Ground, place: string): void {
-  for (const name of ['upper', 'host']) {
-    try {
-      renameSync(join(place, name, 'data'), ground.trees.data);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
+  /** Makes a stack with an upper of its own. */
+  private stack(name: string): Stack {
+    const { layersDirectory, layers, options } = this.shelf;
+    const place = join(this.place, name);
+    const [upper, work, mountpoint] = ['upper', 'work', 'mnt'].map((part) => join(place, part)) as [
+      string,
+      string,
+      string,
+    ];
+    for (const directory of [upper, work, mountpoint]) mkdirSync(directory, { recursive: true });
+    return { layersDirectory, layers, upper, work, mountpoint, options };
   }
+
+  private async mountOne(stack: Stack): Promise<Mount> {
+    const command = this.competitor.mount?.(stack);
+    if (command === undefined) throw new Error(`${this.competitor.id} has no mount command`);
+    const mounted = await mount(command, stack.mountpoint, join(this.place, 'log'));
+    this.mounts.push(mounted);
+    return mounted;
+  }
+
+  async openUnion(): Promise<void> {
+    const stack = this.stack('first');
+    moveAll(this.shelf.placed, stack.upper);
+    await settleDisk(this.place);
+    this.root = (await this.mountOne(stack)).mountpoint;
+  }
+
+  /** The host's directory: the layers as plain files, a copy of them for a case that writes. */
+  async openHost(writes: boolean): Promise<void> {
+    const flat = await this.shelf.flat();
+    this.root = flat;
+    if (!writes) return;
+    this.root = join(this.place, 'first/upper');
+    mkdirSync(this.root, { recursive: true });
+    await run({ file: 'cp', args: ['-a', '--reflink=auto', `${flat}/.`, this.root] }, LIMIT_MS);
+    moveAll(this.shelf.placed, this.root);
+    await settleDisk(this.place);
+  }
+
+  private async another(): Promise<AnotherMount> {
+    const stack = this.stack(`more-${this.mounts.length}`);
+    const mounted = await this.mountOne(stack);
+    await runClient(this.rig.client, mounted.mountpoint, ['list', 'warm/d000']);
+    const end = async (): Promise<number> => {
+      const ending = performance.now();
+      await unmount(mounted);
+      this.mounts.splice(this.mounts.indexOf(mounted), 1);
+      return performance.now() - ending;
+    };
+    return { ms: mounted.readyMs, end };
+  }
+
+  bench(): Bench {
+    const { rig, shelf, root } = this;
+    const environment = scriptEnvironment(shelf.inputs);
+    return {
+      root,
+      client: (...words) => runClient(rig.client, root, words),
+      hold: (...words) => holdClient(rig.client, root, words),
+      script: (text) => runClient(rig.client, root, ['run', 'bash', '-euc', text], environment),
+      list: (name) => join(shelf.lists, name),
+      cold: () => this.cold(),
+      memory: () => this.mounts.reduce((sum, mounted) => sum + serverMemory(mounted), 0),
+      another: () => this.another(),
+    };
+  }
+
+  private async cold(): Promise<void> {
+    await settleDisk(this.place);
+    if (root) writeFileSync('/proc/sys/vm/drop_caches', '2');
+  }
+
+  /** Takes everything down. Placed files go back to where the next sample takes them from. */
+  async close(): Promise<void> {
+    for (const mounted of [...this.mounts].reverse()) await unmount(mounted);
+    const upper = join(this.place, 'first/upper');
+    for (const name of placedNames(this.shelf, upper)) renameSync(join(upper, name), join(this.shelf.placed, name));
+    await giveBackSpace(this.place);
+  }
+}
+
+/** Only one sample has the placed files at a time, so what is missing on the shelf is in its upper. */
+const PLACED = ['data'] as const;
+
+function placedNames(shelf: Shelf, upper: string): string[] {
+  return PLACED.filter((name) => existsSync(join(upper, name)) && !existsSync(join(shelf.placed, name)));
+}
+
+function moveAll(from: string, to: string): void {
+  for (const name of readdirSync(from)) renameSync(join(from, name), join(to, name));
 }
 
 /**
- * Frees the blocks of the big files and deletes nothing before the end of the run: ext4 passes over inodes deleted
+ * Frees the blocks of big files and deletes nothing before the end of the run: ext4 passes over inodes deleted
  * in the last seconds one by one, so deleting one sample's files would slow down the next sample's creates.
  */
-function giveBackSpace(place: string): void {
-  for (const path of ['upper/written', 'upper/big', 'host/written'].map((name) => join(place, name))) {
-    if (existsSync(path)) truncateSync(path);
-  }
+async function giveBackSpace(place: string): Promise<void> {
+  const args = [place, '-xdev', '-type', 'f', '-size', '+512k', '-exec', 'truncate', '-s', '0', '{}', '+'];
+  await run({ file: 'find', args }, LIMIT_MS);
 }
 
-/** Runs a body in a fresh mount; throws what the mount or the body threw. */
 async function inFreshSite<T>(
-  ground: Ground,
+  rig: Rig,
   competitor: Competitor,
-  needs: ReadonlySet<Need>,
-  body: (bench: Bench, site: Site) => Promise<T>,
+  row: Case,
+  body: (site: Site) => Promise<T>,
 ): Promise<T> {
+  const shelf = await rig.stacks.of(row);
   counter += 1;
-  const place = join(ground.trees.scratch, `run-${counter}`);
+  const place = join(shelf.ground, `run-${counter}`);
   mkdirSync(place);
-  let site: Site | undefined;
+  const site = new Site(rig, competitor, shelf, place);
   try {
-    const making =
-      competitor.mount === undefined ? hostSite(ground, place, needs) : unionSite(ground, competitor, place, needs);
-    site = await making;
-    return await body(benchOf(ground, site), site);
+    if (competitor.mount === undefined) await site.openHost(row.writes === true);
+    else await site.openUnion();
+    return await body(site);
   } finally {
-    if (site?.mounted !== undefined) await unmount(site.mounted);
-    if (needs.has('data')) returnData(ground, place);
-    giveBackSpace(place);
+    await site.close();
   }
 }
 
 /** One figure of one case for one competitor. */
-export async function sample(ground: Ground, competitor: Competitor, row: Case): Promise<number> {
-  const needs = new Set(row.needs);
-  return inFreshSite(ground, competitor, needs, async (bench, site) => {
-    if (needs.has('server') && site.mounted?.servers.length === 0) throw new Error('its server process was not found');
-    return row.run(bench);
+export async function sample(rig: Rig, competitor: Competitor, row: Case): Promise<number> {
+  return inFreshSite(rig, competitor, row, async (site) => {
+    const unserved = site.mounts.some(({ servers }) => servers.length === 0);
+    if (row.of === 'server' && unserved) throw new Error('its server process was not found');
+    return row.run(site.bench());
   });
 }
 
 /** Mounts once and lists the top: undefined when it works, else why it does not. */
-export async function trial(ground: Ground, competitor: Competitor): Promise<string | undefined> {
+export async function trial(rig: Rig, competitor: Competitor, row: Case): Promise<string | undefined> {
   try {
-    await inFreshSite(ground, competitor, new Set<Need>(), (bench) => bench.client('walk', 'warm'));
+    await inFreshSite(rig, competitor, row, (site) => site.bench().client('walk', 'warm'));
     return undefined;
   } catch (error) {
     return `does not mount: ${error instanceof Error ? error.message : String(error)}`;
@@ -149,6 +181,20 @@ export async function trial(ground: Ground, competitor: Competitor): Promise<str
 
 /** Whether the case means anything for the competitor. */
 export function applies(competitor: Competitor, row: Case): boolean {
-  if (row.needs.includes('server')) return competitor.role !== 'host' && competitor.role !== 'kernel';
-  return !(row.needs.includes('union') && competitor.role === 'host');
+  if (row.of === 'server') return competitor.role !== 'host' && competitor.role !== 'kernel';
+  if (row.of === 'union' && competitor.role === 'host') return false;
+  if (row.writes === true && competitor.readsOnly === true) return false;
+  return row.redirects !== true || competitor.redirects === true;
+}
+
+/** Why nobody can do this case here, or undefined: a missing tool, a filesystem that cannot be made. */
+export async function obstacle(rig: Rig, row: Case): Promise<string | undefined> {
+  const missing = (row.tools ?? []).filter((tool) => !isInstalled(tool));
+  if (missing.length > 0) return `not installed: ${missing.join(', ')}`;
+  try {
+    await rig.stacks.of(row);
+    return undefined;
+  } catch (error) {
+    return `cannot be set up: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }

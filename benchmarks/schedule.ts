@@ -3,11 +3,11 @@
 
 import type { Case } from './cases/case.js';
 import type { Competitor } from './competitors.js';
-import type { Cell, Cells } from './results.js';
-import { applies, type Ground, sample } from './sample.js';
+import type { Cell, Cells } from './report/statistics.js';
+import { applies, obstacle, type Rig, sample } from './sample.js';
 
 /** One sample to take. */
-interface Step {
+export interface Step {
   readonly row: Case;
   readonly competitor: Competitor;
   readonly repetition: number;
@@ -18,50 +18,85 @@ function turned<T>(items: readonly T[], by: number): T[] {
   return [...items.slice(start), ...items.slice(0, start)];
 }
 
-function steps(rows: readonly Case[], competitors: readonly Competitor[], repeat: number): Step[] {
+/** Every sample of a run, in its order. */
+export function plan(rows: readonly Case[], competitors: readonly Competitor[], repeat: number): Step[] {
   return Array.from({ length: repeat }, (_, repetition) =>
     rows.flatMap((row, index) => {
+      if (row.once === true && repetition > 0) return [];
       const able = competitors.filter((competitor) => applies(competitor, row));
       return turned(able, repetition + index).map((competitor) => ({ row, competitor, repetition }));
     }),
   ).flat();
 }
 
-function cellOf(cells: Cells, step: Step): Cell {
-  const row = cells.get(step.row.name) ?? new Map<string, Cell>();
-  cells.set(step.row.name, row);
-  const cell = row.get(step.competitor.id) ?? { samples: [] };
-  row.set(step.competitor.id, cell);
-  return cell;
+export interface Course {
+  readonly rows: readonly Case[];
+  readonly competitors: readonly Competitor[];
+  readonly repeat: number;
+  /** performance.now() after which no sample is begun. */
+  readonly deadline: number;
+  progress(text: string): void;
+  /** Called when a repetition of all rows is done. */
+  afterRound(): void;
 }
 
-async function take(ground: Ground, step: Step, cell: Cell): Promise<void> {
-  try {
-    cell.samples.push(await sample(ground, step.competitor, step.row));
-  } catch (error) {
-    cell.error ??= error instanceof Error ? error.message : String(error);
-  }
-}
+/** Measures, and keeps what it finds in `cells` and `skipped`, where it can be read at any time. */
+export class Measurement {
+  readonly cells: Cells = new Map();
+  readonly skipped = new Map<string, string>();
 
-/** Takes every sample; `progress` is told before each one. */
-export async function measure(
-  ground: Ground,
-  rows: readonly Case[],
-  competitors: readonly Competitor[],
-  repeat: number,
-  progress: (text: string) => void,
-): Promise<Cells> {
-  const cells: Cells = new Map();
-  const plan = steps(rows, competitors, repeat);
-  const started = Date.now();
-  for (const [index, step] of plan.entries()) {
-    const seconds = Math.round((Date.now() - started) / 1000);
-    const left = index === 0 ? '' : `, about ${Math.round((seconds / index) * (plan.length - index))} s left`;
-    const round = `${step.repetition + 1}/${repeat}`;
-    progress(
-      `[${index + 1}/${plan.length}] round ${round}: ${step.row.name} on ${step.competitor.id} (${seconds} s${left})`,
-    );
-    await take(ground, step, cellOf(cells, step));
+  constructor(
+    private readonly rig: Rig,
+    private readonly course: Course,
+  ) {}
+
+  async run(): Promise<void> {
+    const { rows, competitors, repeat } = this.course;
+    const steps = plan(rows, competitors, repeat);
+    const started = performance.now();
+    let round = 0;
+    for (const [index, step] of steps.entries()) {
+      if (step.repetition > round) this.course.afterRound();
+      round = step.repetition;
+      this.tell(step, index, steps.length, started);
+      if (await this.isPossible(step)) await this.take(step);
+    }
   }
-  return cells;
+
+  private tell({ row, competitor, repetition }: Step, index: number, all: number, started: number): void {
+    const seconds = Math.round((performance.now() - started) / 1000);
+    const left = index === 0 ? '' : `, about ${Math.round((seconds / index) * (all - index))} s left`;
+    const round = `${repetition + 1}/${this.course.repeat}`;
+    this.course.progress(`[${index + 1}/${all}] round ${round}: ${row.name} on ${competitor.id} (${seconds} s${left})`);
+  }
+
+  /** A case that cannot be set up is skipped as a whole; one that time ran out for is, too. */
+  private async isPossible({ row }: Step): Promise<boolean> {
+    if (this.skipped.has(row.name)) return false;
+    if (performance.now() > this.course.deadline) this.skipped.set(row.name, 'no time was left');
+    else {
+      const why = await obstacle(this.rig, row);
+      if (why !== undefined) this.skipped.set(row.name, why);
+    }
+    return !this.skipped.has(row.name);
+  }
+
+  private cellOf({ row, competitor }: Step): Cell {
+    const cells = this.cells.get(row.name) ?? new Map<string, Cell>();
+    this.cells.set(row.name, cells);
+    const cell = cells.get(competitor.id) ?? { samples: [] };
+    cells.set(competitor.id, cell);
+    return cell;
+  }
+
+  private async take(step: Step): Promise<void> {
+    const cell = this.cellOf(step);
+    // Who cannot do a case need not fail at it again.
+    if (cell.error !== undefined) return;
+    try {
+      cell.samples.push(await sample(this.rig, step.competitor, step.row));
+    } catch (error) {
+      cell.error = error instanceof Error ? error.message : String(error);
+    }
+  }
 }

@@ -1,9 +1,29 @@
-// All cases, in the order of the table.
+// All cases, in the order of the report.
 
-import type { Case } from './case.js';
+import type { Case, Scale } from './case.js';
+import { copyUpCases } from './copy-up.js';
 import { dataCases } from './data.js';
+import { growthCases } from './growth.js';
+import { jobCases } from './jobs.js';
+import { latencyCases } from './latency.js';
+import { listingCases } from './listing.js';
 import { lookupCases } from './lookup.js';
-import { memoryCases } from './memory.js';
 import { namespaceCases } from './namespace.js';
+import { openCases } from './open.js';
+import { startCases } from './start.js';
 
-export const cases: readonly Case[] = [...lookupCases, ...namespaceCases, ...dataCases, ...memoryCases];
+export function allCases(scale: Scale): Case[] {
+  const every = [
+    lookupCases,
+    listingCases,
+    openCases,
+    copyUpCases,
+    namespaceCases,
+    dataCases,
+    jobCases,
+    growthCases,
+    latencyCases,
+    startCases,
+  ];
+  return every.flatMap((family) => family(scale));
+}

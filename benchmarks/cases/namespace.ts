@@ -1,49 +1,66 @@
-// Families namespace and copy-up: changes to names and to lower files. Paths are looked up before the clock
-// starts, so that a row is the change and not the lookup; a first batch elsewhere warms the server.
+// Family namespace: names made, moved and removed. Paths are looked up before the clock starts; a first batch elsewhere
+// warms the server.
 
-import { type Bench, type Case, microsecondsPerOp, milliseconds, type Need } from './case.js';
+import type { Recipe } from '../recipes/recipe.js';
+import { blank, edits, tree } from '../recipes/trees.js';
+import { type Bench, type Case, microsecondsPerOp, type Scale, seconds } from './case.js';
+import { onLower } from './copy-up.js';
 
-function row(family: string, name: string, needs: readonly Need[], run: Case['run']): Case {
-  return { name, family, unit: 'us/op', better: 'lower', needs: ['upper', ...needs], run };
+function row(name: string, recipe: Recipe, run: Case['run'], more: Partial<Case> = {}): Case {
+  return { name, family: 'namespace', unit: 'us/op', recipe, writes: true, run, ...more };
 }
 
-/** The same call over a list of lower files. */
-function onLower(command: string): Case['run'] {
-  return async (bench) => {
-    await bench.client(command, bench.list('edit-warm'));
-    await bench.client('stat', bench.list('edit'));
-    return microsecondsPerOp(await bench.client(command, bench.list('edit')));
-  };
+async function prepared(bench: Bench, command: string): Promise<void> {
+  await bench.client('mkdir', bench.list('new-root'));
+  await bench.client(command, bench.list('new-warm'));
 }
 
 /** The same call over names of a directory that exists in the upper only. */
 function onNew(command: string): Case['run'] {
   return async (bench) => {
-    await bench.client('mkdir', bench.list('new-root'));
+    await prepared(bench, command);
+    return microsecondsPerOp(await bench.client(command, bench.list('new')));
+  };
+}
+
+/** The same call over files made in this mount. */
+function onOwn(command: string): Case['run'] {
+  return async (bench) => {
+    await prepared(bench, 'create');
+    await bench.client('create', bench.list('new'));
     await bench.client(command, bench.list('new-warm'));
     return microsecondsPerOp(await bench.client(command, bench.list('new')));
   };
 }
 
-async function unlinkUpper(bench: Bench): Promise<number> {
-  await bench.client('mkdir', bench.list('new-root'));
-  for (const names of ['new-warm', 'new']) await bench.client('create', bench.list(names));
-  await bench.client('unlink', bench.list('new-warm'));
-  return microsecondsPerOp(await bench.client('unlink', bench.list('new')));
+async function renameMerged(bench: Bench): Promise<number> {
+  await bench.client('rename', bench.list('warm-directories'));
+  await bench.client('walk', 'tree');
+  return microsecondsPerOp(await bench.client('rename', bench.list('tree-directories')));
 }
 
-async function copyUpBig(bench: Bench): Promise<number> {
-  await bench.client('stat', bench.list('big'));
-  return milliseconds(await bench.client('copy-up', bench.list('big')));
+async function removeLower(bench: Bench): Promise<number> {
+  await bench.client('remove', 'warm');
+  await bench.client('walk', 'tree');
+  return seconds(await bench.client('remove', 'tree'));
 }
 
-export const namespaceCases: readonly Case[] = [
-  row('namespace', 'create', [], onNew('create')),
-  row('namespace', 'mkdir', [], onNew('mkdir')),
-  row('namespace', 'unlink, upper', [], unlinkUpper),
-  row('namespace', 'unlink, lower (whiteout)', ['edit'], onLower('unlink')),
-  row('namespace', 'rename, lower file', ['edit'], onLower('rename')),
-  row('copy-up', 'copy-up, 4 KiB', ['edit'], onLower('copy-up')),
-  row('copy-up', 'chmod of a lower file, 4 KiB', ['edit'], onLower('chmod')),
-  { ...row('copy-up', 'copy-up, 256 MiB', ['big', 'union'], copyUpBig), unit: 'ms' },
-];
+export function namespaceCases(scale: Scale): Case[] {
+  const fresh = blank(scale.layers, scale.creations);
+  const lower = edits(scale.layers, scale.edits, 4096);
+  const grid = tree(scale.layers, scale.directories, scale.filesPerDirectory);
+  const merged: Recipe = { ...tree(scale.layers, 40, 10), options: 'redirect_dir=on' };
+  const files = (scale.directories * scale.filesPerDirectory).toLocaleString('en');
+  return [
+    row('create', fresh, onNew('create'), { quick: true }),
+    row('mkdir', fresh, onNew('mkdir')),
+    row('symlink', fresh, onNew('symlink')),
+    row('link', fresh, onOwn('link')),
+    row('unlink, upper', fresh, onOwn('unlink')),
+    row('unlink, lower (whiteout)', lower, onLower('unlink'), { quick: true }),
+    row('rename, upper file', fresh, onOwn('rename')),
+    row('rename, lower file', lower, onLower('rename'), { quick: true }),
+    row('rename, merged directory', merged, renameMerged),
+    row(`rm -rf of ${files} lower files`, grid, removeLower, { unit: 's' }),
+  ];
+}

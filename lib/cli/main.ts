@@ -52,6 +52,8 @@ async function run(argv: readonly string[]): Promise<number> {
     case 'snapshotter':
       // Loaded only when asked for: gRPC is no part of a mount.
       return (await import('./snapshotter.js')).snapshotterCommand(rest);
+    case 'bench':
+      return (await import('./bench.js')).benchCommand(rest);
     case 'mount':
       return rest.some((word) => answers(manner, word)) ? 0 : mount(rest);
     default:

@@ -3,6 +3,7 @@
 export const usage = `usage: stratafs mount [-f] [-d] -o lowerdir=TOP:…:BOTTOM[,upperdir=U,workdir=W][,OPTION…] MOUNTPOINT
        stratafs umount MOUNTPOINT
        stratafs snapshotter --address SOCKET --root DIR [--program NAME]
+       stratafs bench [--quick] [OPTION…]      compare with what is installed; --help lists its options
        stratafs --version | --help
 
 Stacks read-only layer directories under a writable upper directory. Without

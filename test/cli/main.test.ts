@@ -17,6 +17,12 @@ t.test('help and version', async (t) => {
   for (const word of ['--version', '-V']) t.match(run(word), { code: 0, out: `stratafs ${version}\n` });
 });
 
+t.test('bench hands its words and its exit code over', async (t) => {
+  t.match(run('bench', '--help'), { code: 0, out: /^usage: stratafs bench/, err: '' });
+  t.match(run('bench', '--list'), { code: 0, out: /lookup +stat, cold/ });
+  t.match(run('bench', '--zap'), { code: 1, out: '', err: /^bench: .*--zap/ });
+});
+
 t.test('nothing to do', async (t) => {
   t.match(run(), { code: 1, out: '', err: /^usage:/ });
 });

@@ -1,7 +1,6 @@
 // Figures: samples to median and spread, medians to ratios. Pure.
 
-import type { Case } from './cases/case.js';
-import type { Competitor } from './competitors.js';
+import type { Role } from '../competitors.js';
 
 export interface Cell {
   samples: number[];
@@ -27,30 +26,37 @@ export function figure(cell: Cell | undefined): Figure | undefined {
   return { median, min: sorted[0] as number, max: sorted.at(-1) as number };
 }
 
+export type Better = 'lower' | 'higher';
+
 /** How many times the reference's cost: above 1 is worse, whatever the unit. */
-function ratio(row: Case, own: Figure | undefined, reference: Figure | undefined): number | undefined {
-  if (own === undefined || reference === undefined) return undefined;
-  return row.better === 'lower' ? own.median / reference.median : reference.median / own.median;
+export function costRatio(better: Better, own: number, reference: number): number {
+  return better === 'lower' ? own / reference : reference / own;
+}
+
+interface Player {
+  readonly id: string;
+  readonly role: Role;
 }
 
 export interface Ratios {
-  readonly toKernel: number | undefined;
-  readonly toBestPeer: number | undefined;
+  readonly toKernel?: number;
+  readonly toBestPeer?: number;
 }
 
 /** Ratios of one competitor on one row; a peer is compared with the other peers too. */
-export function ratios(
-  row: Case,
-  own: Competitor,
-  all: readonly Competitor[],
-  cells: ReadonlyMap<string, Cell>,
-): Ratios {
+export function ratios(better: Better, own: Player, all: readonly Player[], cells: ReadonlyMap<string, Cell>): Ratios {
   const mine = figure(cells.get(own.id));
-  const against = (role: Competitor['role']): number[] =>
+  if (mine === undefined) return {};
+  const against = (role: Role): number[] =>
     all
       .filter((other) => other.role === role && other.id !== own.id)
-      .map((other) => ratio(row, mine, figure(cells.get(other.id))))
-      .filter((value) => value !== undefined);
+      .map((other) => figure(cells.get(other.id)))
+      .filter((theirs) => theirs !== undefined)
+      .map((theirs) => costRatio(better, mine.median, theirs.median));
+  const [toKernel] = against('kernel');
   const peers = against('peer');
-  return { toKernel: against('kernel')[0], toBestPeer: peers.length === 0 ? undefined : Math.max(...peers) };
+  return {
+    ...(toKernel === undefined ? {} : { toKernel }),
+    ...(peers.length === 0 ? {} : { toBestPeer: Math.max(...peers) }),
+  };
 }

@@ -1,0 +1,83 @@
+// What is made for readers: the text, the page, the published figures.
+
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { loadCharts } from '../../../benchmarks/report/charts.js';
+import { parseResults } from '../../../benchmarks/report/document.js';
+import { html, linesOf } from '../../../benchmarks/report/html.js';
+import { BEGIN, END, publish, replaceFigures } from '../../../benchmarks/report/publish.js';
+import { text } from '../../../benchmarks/report/text.js';
+import { freshDirectory } from '../../support/paths.js';
+import { results, row } from './made.js';
+
+const layers = (value: number) =>
+  row(
+    `stat, ${value} layers`,
+    'us/op',
+    { overlayfs: [value], stratafs: [2 * value] },
+    {
+      axis: { line: 'stat, by layers', of: 'layers', value },
+    },
+  );
+const sample = results([
+  row('stat & <more>', 'us/op', { host: [1], overlayfs: [2, 3, 4], 'fuse-overlayfs': 'EXDEV', stratafs: [5, 6, 7] }),
+  layers(1),
+  layers(10),
+]);
+
+t.test('the text has figures, ratios and what is not there', async (t) => {
+  const lines = text(sample);
+  t.match(lines, /stat & <more> +us\/op +1\.00 +3\.00 \(2\.00–4\.00\) +failed +6\.00 \(5\.00–7\.00\)/);
+  t.match(lines, /stat & <more> +- +- +2\.00x/);
+  t.match(lines, 'failed: stat & <more> on fuse-overlayfs: EXDEV');
+  t.match(lines, 'not measured: npm ci: not installed: npm');
+  t.match(lines, 'left out: unionfs: not installed: unionfs');
+});
+
+t.test('rows of one line are drawn together, a line of one point is none', async (t) => {
+  t.same(
+    [...linesOf(sample.rows)].map(([name, rows]) => [name, rows.length]),
+    [['stat, by layers', 2]],
+  );
+  t.same([...linesOf([layers(1)])], []);
+});
+
+t.test('the page needs nothing else and takes no name for markup', async (t) => {
+  const page = html(sample, undefined);
+  t.match(page, 'stat &amp; &lt;more&gt;');
+  t.notMatch(page, '<more>');
+  t.notMatch(page, /<script|<link|src=/);
+  t.match(page, 'There are no charts');
+  t.match(page, 'prefers-color-scheme: dark');
+});
+
+t.test('charts', async (t) => {
+  t.equal(await loadCharts(['no-such-package']), undefined);
+  const draw = await loadCharts();
+  if (draw === undefined) throw new Error('the development package echarts is not installed');
+  const page = html(sample, draw);
+  t.equal(page.match(/<svg/g)?.length, 3, 'ratios, one bar chart, one line chart');
+  t.match(page, 'fill="currentColor"');
+  t.notMatch(page, /<script|href="http|NaN|undefined/);
+
+  const base = freshDirectory('publish');
+  t.teardown(() => rmSync(base, { recursive: true }));
+  const [readme, folder] = [join(base, 'README.md'), join(base, 'figures')];
+  t.throws(() => publish(sample, draw, folder), { message: /there is no .*README\.md/ });
+  writeFileSync(readme, `before\n${BEGIN}\nold\n${END}\nafter\n`);
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'stale.svg'), '');
+  publish(sample, draw, folder);
+  t.same(readdirSync(folder).sort(), ['lookup-ratios.svg', 'lookup-stat-by-layers.svg', 'results.json']);
+  const made = readFileSync(readme, 'utf8');
+  t.match(made, /^before\n[\s\S]*!\[stat, by layers\]\(figures\/lookup-stat-by-layers\.svg\)[\s\S]*\nafter\n$/);
+  t.notMatch(made, 'old');
+  const kept = parseResults(readFileSync(join(folder, 'results.json'), 'utf8'), 'results.json');
+  t.match(kept.rows[0]?.results, { stratafs: { median: 6, min: 5, max: 7 } });
+});
+
+t.test('a page without marks is left alone', async (t) => {
+  t.throws(() => replaceFigures('text', 'x'), { message: /has no/ });
+  t.throws(() => replaceFigures(`${END}${BEGIN}`, 'x'), { message: /has no/ });
+});
