@@ -69,8 +69,9 @@ export function mountFuse(sys: Syscalls, request: MountRequest): number {
   if (direct === 0) return fd;
   if (fd >= 0) sys.close(fd);
   const allowed = direct !== -errno.EPERM && direct !== -errno.EACCES;
+  if (allowed && fd < 0) throw new MountError(`/dev/fuse: ${explain(-fd)}`);
   if (allowed) throw new MountError(`mountpoint ${shown(request.mountpoint)}: ${explain(-direct)}`);
-  return mountThroughHelper(sys, request, direct);
+  return mountThroughHelper(sys, request, `${fd < 0 ? '/dev/fuse' : 'mount(2)'}: ${explain(-direct)}`);
 }
 
 function mountDirectly(sys: Syscalls, fd: number, request: MountRequest): number {
@@ -89,7 +90,8 @@ function mountDirectly(sys: Syscalls, fd: number, request: MountRequest): number
 /** fusermount3 is the one program that mounts for users. */
 export const NOT_INSTALLED = 'not found, install it (Debian: fuse3) or mount as root';
 
-function mountThroughHelper(sys: Syscalls, request: MountRequest, direct: number): number {
+/** `refusal`: why it was not mounted directly. */
+function mountThroughHelper(sys: Syscalls, request: MountRequest, refusal: string): number {
   const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll(',', '\\,');
   const given = request.flags.filter((word) => word !== 'dev' && word !== 'suid');
   const words = given.some((word) => word.endsWith('atime')) ? given : ['noatime', ...given];
@@ -110,7 +112,7 @@ function mountThroughHelper(sys: Syscalls, request: MountRequest, direct: number
       : missing
         ? NOT_INSTALLED
         : explain(-result);
-  throw new MountError(`mountpoint ${shown(request.mountpoint)}: mount(2): ${explain(-direct)}; fusermount3: ${why}`);
+  throw new MountError(`mountpoint ${shown(request.mountpoint)}: ${refusal}; fusermount3: ${why}`);
 }
 
 /** Takes the mount away; a busy one goes from the tree now and ends when its last user does. */

@@ -93,6 +93,18 @@ t.test('refusals', async (t) => {
   t.throws(() => mount(host(-errno.EPERM, -errno.ENOENT)), { message: /fusermount3: not found, install it/ });
 });
 
+t.test('a refusal of /dev/fuse is not told of the mountpoint or of mount(2)', async (t) => {
+  const closed = (code: number): Host => {
+    const on = host(0);
+    on.faulty.replace('openPath', () => -code);
+    return on;
+  };
+  t.throws(() => mount(closed(errno.ENOENT)), { message: '/dev/fuse: no such file or directory' });
+  t.throws(() => mount(closed(errno.EACCES)), {
+    message: /^mountpoint \/m: \/dev\/fuse: permission denied; fusermount3: not found/,
+  });
+});
+
 t.test('unmount: a busy one goes from the tree', async (t) => {
   const on = host(0);
   const calls: [string, number][] = [];
