@@ -154,11 +154,6 @@ export function publishOverWhiteout(
   name: string,
   isDirectory: boolean,
 ): void {
-  if (!u.features.deviceWhiteout) {
-    check(u.sys.renameAt(stageFd, temporary, fd, name, 0), 'create');
-    u.sys.unlinkAt(fd, WH + name, 0);
-    return;
-  }
   const exchange = isDirectory && u.features.renameExchange;
   let moved = u.sys.renameAt(stageFd, temporary, fd, name, exchange ? RENAME_EXCHANGE : 0);
   // ENOENT: the whiteout is a `.wh.` file beside the name, which is free.
@@ -169,7 +164,7 @@ export function publishOverWhiteout(
     moved = u.sys.renameAt(stageFd, temporary, fd, name, 0);
   }
   check(moved, 'create');
-  // The whiteout was a `.wh.` file, made on another host.
+  // The whiteout may have been a `.wh.` file.
   u.sys.unlinkAt(fd, WH + name, 0);
 }
 

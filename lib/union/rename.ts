@@ -3,7 +3,7 @@
 
 import { ErrnoError, errno, fail } from '../errno.js';
 import { check } from '../sys/check.js';
-import { DT_DIR, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../sys/constants.js';
+import { DT_CHR, DT_DIR, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../sys/constants.js';
 import { markImpure } from './copy-metadata.js';
 import { copyUp, indexBeforeLoss, upperOf, writableWork } from './copy-up.js';
 import { refuseBadName } from './create.js';
@@ -19,7 +19,7 @@ import { clearReplaced, mustGoFirst } from './rename-clear.js';
 import { type RenameEnd, settleExchange, settleMove } from './rename-names.js';
 import { settleStack } from './stack.js';
 import type { Union } from './union.js';
-import { addWhiteout, setOpaque } from './whiteout.js';
+import { addWhiteout, replaceFileByWhiteout, setOpaque } from './whiteout.js';
 
 /** All that a rename will do, decided before anything is touched. */
 export interface RenamePlan {
@@ -61,7 +61,7 @@ export function planRename(u: Union, from: RenameEnd, to: RenameEnd, flags: numb
   return {
     exchange,
     whiteoutOld: !exchange && (source.beneath || !source.dir.layer.writable),
-    swapWhiteout: whiteoutThere && sourceDir !== null && u.features.deviceWhiteout,
+    swapWhiteout: whiteoutThere && sourceDir !== null,
     whiteoutThere,
     opaque: to.entry === null && !exchange ? [] : moving.filter((dir) => !merged.includes(dir)),
     redirect: merged,
@@ -177,12 +177,13 @@ function moveAway(u: Union, plan: RenamePlan, old: At, move: Move): void {
  * False when the new name is free now: the whiteout was a `.wh.` file beside it, or had to go first.
  */
 function swapWithWhiteout(u: Union, plan: RenamePlan, old: At, next: At, move: Move): boolean {
-  if (!u.features.renameExchange) {
-    const gone = u.sys.unlinkAt(u.dirFds.fd(next.dir), next.name, 0);
-    if (gone < 0 && gone !== -errno.ENOENT) throw new ErrnoError(-gone, 'rename');
-    return false;
-  }
-  const swapped = move(RENAME_EXCHANGE);
+  const there = u.sys.statAt(u.dirFds.fd(next.dir), next.name, u.scratch);
+  if (there === -errno.ENOENT) return false;
+  check(there, 'rename');
+  // A whiteout by xattr counts only in a directory that says so, as the old name's may not.
+  if (u.scratch.mode >>> 12 !== DT_CHR) replaceFileByWhiteout(u, writableWork(u), next.dir, next.name);
+  if (!u.features.renameExchange) u.sys.unlinkAt(u.dirFds.fd(next.dir), next.name, 0);
+  const swapped = u.features.renameExchange ? move(RENAME_EXCHANGE) : -errno.ENOENT;
   if (swapped === -errno.ENOENT) return false;
   if (swapped < 0) throw new ErrnoError(-swapped, 'rename');
   if (!plan.whiteoutOld) u.sys.unlinkAt(u.dirFds.fd(old.dir), old.name, 0);

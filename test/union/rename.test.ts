@@ -4,10 +4,12 @@ import { existsSync, lstatSync } from 'node:fs';
 import t from 'tap';
 import { errno } from '../../lib/errno.js';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../lib/sys/constants.js';
+import { syscalls } from '../../lib/sys/syscalls.js';
 import { namesIn } from '../../lib/union/lookup.js';
 import { planRename, rename } from '../../lib/union/rename.js';
 import type { RenameEnd } from '../../lib/union/rename-names.js';
 import { type SweepCase, sweep } from '../support/fault-sweep.js';
+import { FaultySyscalls } from '../support/faulty-syscalls.js';
 import { dir, file, whiteout } from '../support/tree.js';
 import { codeOf, type TempUnion, unionTest } from '../support/union-in-temp.js';
 
@@ -161,3 +163,36 @@ unionTest(t, 'what is replaced while open stays readable', layout, async (t, w) 
   t.equal(w.content(replaced), 'low');
   t.equal(w.read('low'), 'up');
 });
+
+const marked = {
+  lowers: [{ merged: dir({ l: file('l') }), hidden: file('old') }],
+  upper: { merged: dir({ u: file('u') }), x: dir({ hidden: whiteout('xattr-trusted') }), hidden: whiteout('char') },
+};
+const under = { lowers: [{ ...marked.lowers[0], x: dir({ hidden: file('old') }) }], upper: marked.upper };
+
+unionTest(t, 'an xattr whiteout that a directory took the place of is no file at the old name', under, async (t, w) => {
+  move(w, 'merged', 'x/hidden')();
+  const wanted = ['x'];
+  t.same(w.names(), wanted);
+  t.same(w.names('x/hidden'), ['l', 'u']);
+  await w.remount();
+  t.same(w.names(), wanted);
+  t.same(w.names('x/hidden'), ['l', 'u']);
+});
+
+const refusing = new FaultySyscalls();
+refusing.replace('mknodAt', ((fd: number, name: string, mode: number, rdev: number) =>
+  mode >>> 12 === 2 ? -errno.EPERM : syscalls.mknodAt(fd, name, mode, rdev)) as never);
+
+unionTest(
+  t,
+  'a char 0:0 of another host makes way where char 0:0 is refused',
+  { ...under, sys: refusing.syscalls },
+  async (t, w) => {
+    move(w, 'merged', 'hidden')();
+    t.same(w.names(), ['hidden', 'x']);
+    await w.remount();
+    t.same(w.names(), ['hidden', 'x']);
+    t.same(w.names('hidden'), ['l', 'u']);
+  },
+);
