@@ -6,6 +6,7 @@ import { basename } from 'node:path';
 import { assertionFailures } from './assert.js';
 import { errno } from './errno.js';
 import { log } from './log.js';
+import { collectGarbage, MemoryKeeper } from './session/memory.js';
 import { mountFuse, unmountFuse } from './session/mount.js';
 import { Notifier } from './session/notifier.js';
 import { MAX_WRITE, Session } from './session/session.js';
@@ -15,6 +16,7 @@ import { type Jobs, jobs, type Syscalls, syscalls } from './sys/syscalls.js';
 import { assembleUnion, dissolveUnion } from './union/assemble.js';
 import { MountError } from './union/layers.js';
 import type { MountOptions } from './union/options.js';
+import { trimUnion } from './union/trim.js';
 import type { DataPlane, Union } from './union/union.js';
 
 /** Counts of what lives in a mount; all but `nodes` are zero when it ends without a leak. */
@@ -117,6 +119,18 @@ export async function mountUnion(
   return converse(u, options, mountpoint, channel, fd, plane);
 }
 
+/** Has memory given back when the kernel has forgotten much and the mount is idle. */
+function keeperOf(u: Union, requests: () => number): MemoryKeeper {
+  const keeper = new MemoryKeeper({
+    live: () => u.nodes.size,
+    requests,
+    trim: () => trimUnion(u),
+    collect: collectGarbage,
+  });
+  u.nodes.onLoss = (count) => keeper.note(count);
+  return keeper;
+}
+
 function converse(
   u: Union,
   options: MountOptions,
@@ -140,10 +154,12 @@ function converse(
       attached: 0,
       ...channel.counters(),
     });
+    const memory = keeperOf(u, () => channel.counters().requests ?? 0);
     const session = new Session(channel, u, validityOf(options), {
       ready: () => resolve({ unmount: () => unmountFuse(u.sys, mountpoint), ended, stats }),
       ended: (code) => {
         channel.stop();
+        memory.stop();
         // Closing the descriptor aborts the connection: no user is left hanging.
         u.sys.close(fd);
         dissolveUnion(u);

@@ -15,6 +15,8 @@ export class NodeTable<N extends KernelNode> {
   readonly #nodes = new Map<NodeId, N>();
   #next = ROOT_ID as number;
   readonly #onGone: (node: N) => void;
+  /** Hears how many objects went with each node that goes. */
+  onLoss: (count: number) => void = () => {};
 
   /** `onGone` hears of each node that the kernel has wholly forgotten. */
   constructor(onGone: (node: N) => void) {

@@ -318,7 +318,7 @@ export function link(u: Union, node: FileNode, dir: DirNode, name: string, out: 
   const entry = enter(u, dir, name, node.format >>> 12, upper, whiteout);
   entry.ours = node.data === null;
   takeNumber(entry, node);
-  attach(dir, entry, node);
+  attach(dir, name, entry, node);
   markImpure(u, dir);
   const result = nodeOf(u, dir, name, entry, out);
   const raw = u.scratch;

@@ -9,7 +9,16 @@ import type { Layer } from './layers.js';
 
 type Hasher = Awaited<ReturnType<typeof xxhash>>;
 
+/** 1 and 2 are `.` and `..`. */
+const FIRST_COOKIE = 3;
 const TOP_BIT = 0x8000_0000;
+
+/** Spreads what differs in few bits over all 32. */
+function mixed(word: number): number {
+  let x = Math.imul(word ^ (word >>> 16), 0x85eb_ca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2_ae35);
+  return (x ^ (x >>> 16)) >>> 0;
+}
 
 /** Hashes names and inode numbers; made once per mount. */
 export class InodeNumbers {
@@ -65,10 +74,15 @@ export class InodeNumbers {
     this.high = (this.#hash.h32Raw(this.#cell, 1) | TOP_BIT) >>> 0;
   }
 
-  /** A name's place in a listing: 51 bits, the same at every mount, never below `first`. */
-  cookie(name: string, first: number): number {
-    const bytes = Buffer.from(name, 'latin1');
-    const high = this.#hash.h32Raw(bytes, 0) & 0x7ffff;
-    return high * 0x1_0000_0000 + this.#hash.h32Raw(bytes, 1) + first;
+  /** A name's place in a listing: 51 bits, the same at every mount, above those of `.` and `..`. */
+  cookie(name: string): number {
+    let low = 0x811c_9dc5;
+    let high = name.length;
+    for (let at = 0; at < name.length; at += 1) {
+      const byte = name.charCodeAt(at);
+      low = Math.imul(low ^ byte, 0x0100_0193);
+      high = Math.imul(high ^ byte, 0x2c1b_3c6d) ^ (low >>> 15);
+    }
+    return (mixed(high) & 0x7ffff) * 0x1_0000_0000 + mixed(low ^ high) + FIRST_COOKIE;
   }
 }

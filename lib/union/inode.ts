@@ -7,6 +7,7 @@ import type { OwnedFd } from '../sys/fd.js';
 import type { Stat } from '../sys/stat.js';
 import type { LayerDir, LayerFile } from './dir-fds.js';
 import type { KeptCtime } from './kept-ctime.js';
+import type { PackedNames, PackedRecord } from './packed-names.js';
 
 /** Beyond d_type: a name of the upper that hides the lowers' one. */
 export const WHITEOUT = 100;
@@ -43,9 +44,89 @@ export function takeNumber(entry: Entry, node: Inode): void {
   entry.numbered = true;
 }
 
+/**
+ * name -> Entry. In a large directory most names are packed, all shown by one layer directory; such a
+ * name gets an object when it is asked for, and loses it when the kernel forgets what it shows.
+ */
+export class Names {
+  readonly #entries = new Map<string, Entry>();
+  /** Objects of packed names. */
+  readonly #unpacked = new Map<string, Entry>();
+  packed: PackedNames | null = null;
+  #packedDir: LayerDir | null = null;
+
+  get size(): number {
+    return this.#entries.size + (this.packed?.size ?? 0);
+  }
+
+  /** `dir` alone shows the names of `packed`. */
+  pack(packed: PackedNames, dir: LayerDir): void {
+    this.packed = packed;
+    this.#packedDir = dir;
+  }
+
+  get(name: string): Entry | undefined {
+    const known = this.#entries.get(name);
+    if (known !== undefined || this.packed === null) return known;
+    const unpacked = this.#unpacked.get(name);
+    if (unpacked !== undefined) return unpacked;
+    const at = this.packed.find(name);
+    if (at < 0) return undefined;
+    const entry = this.#made(this.packed.recordAt(at) as PackedRecord);
+    this.#unpacked.set(name, entry);
+    return entry;
+  }
+
+  set(name: string, entry: Entry): void {
+    this.delete(name);
+    this.#entries.set(name, entry);
+  }
+
+  delete(name: string): void {
+    this.#entries.delete(name);
+    this.#unpacked.delete(name);
+    if (this.packed !== null) this.packed.remove(this.packed.find(name));
+  }
+
+  /** Names that are not packed. */
+  plainNames(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** The packed name at a position and its entry, which is kept only once it shows a node; null for none. */
+  packedAt(at: number): { name: string; entry: Entry } | null {
+    const record = this.packed?.recordAt(at) ?? null;
+    if (record === null) return null;
+    return { name: record.name, entry: this.#unpacked.get(record.name) ?? this.#made(record) };
+  }
+
+  /** `entry` of `name` shows a node now. */
+  keep(name: string, entry: Entry): void {
+    if (this.packed !== null && !this.#entries.has(name)) this.#unpacked.set(name, entry);
+  }
+
+  /** `entry` of `name` shows no node any more: a packed name that did not change needs no object. */
+  release(name: string, entry: Entry): void {
+    if (entry.dir === this.#packedDir && !entry.ours && entry.kind !== WHITEOUT) this.#unpacked.delete(name);
+  }
+
+  *values(): Generator<Entry> {
+    yield* this.#entries.values();
+    const count = this.packed?.cookies.length ?? 0;
+    for (let at = 0; at < count; at += 1) {
+      const found = this.packedAt(at);
+      if (found !== null) yield found.entry;
+    }
+  }
+
+  #made(record: PackedRecord): Entry {
+    return new Entry(record.kind, this.#packedDir as LayerDir, record.inoLow, record.inoHigh);
+  }
+}
+
 /** The names of one merged directory, whiteouts of the upper included. */
 export class DirIndex {
-  readonly entries = new Map<string, Entry>();
+  readonly entries = new Names();
   /** Entries whose node the kernel knows; the index stays while there are any. */
   liveNodes = 0;
   /** The upper's part holds entries that were copied up or moved in (their d_ino is elsewhere). */
@@ -55,7 +136,7 @@ export class DirIndex {
 }
 
 /**
- * Names in cookie order, made at the first listing. A name that is no longer in the index is passed
+ * Names that are not packed, in cookie order, made at the first listing. A name that is no longer in the index is passed
  * over; names created later wait in `fresh`.
  */
 export interface Listing {

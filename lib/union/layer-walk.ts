@@ -9,19 +9,22 @@ import type { LayerDir } from './dir-fds.js';
 import { DirIndex, type DirNode, Entry, WHITEOUT } from './inode.js';
 import { type DirMarks, OPAQUE_FILE, readXattrMarks } from './marks.js';
 import { isNested } from './nested-whiteout.js';
+import { PackedNames } from './packed-names.js';
 import { dialects } from './private-xattrs.js';
 import type { Union } from './union.js';
 
 /** Prefix of AUFS whiteouts and of its own bookkeeping names. */
 export const WH = '.wh.';
 const AUFS = '.wh..wh.';
+/** From so many names on, those that only the bottom layer has are packed. */
+const PACKED_FROM = 10_000;
 export const whiteoutXattrs = dialects('whiteout');
 
 /** What one layer adds to an index. */
 interface Part {
   readonly dir: LayerDir;
   readonly marks: DirMarks;
-  readonly isTop: boolean;
+  readonly isBottom: boolean;
 }
 
 /** The index of `node`, built now if there is none. */
@@ -32,7 +35,6 @@ export function indexOf(u: Union, node: DirNode): DirIndex {
 
 function buildIndex(u: Union, node: DirNode): DirIndex {
   const index = new DirIndex();
-  const single = node.stack.length === 1;
   for (const dir of node.stack) {
     const fd = u.dirFds.fd(dir);
     const scan = checkData(u.sys.scanDir(fd), `list ${dir}`);
@@ -43,13 +45,16 @@ function buildIndex(u: Union, node: DirNode): DirIndex {
       index.impure = marks.impure;
       index.holdsNested = marks.holdsNested;
     }
-    addLayer(u, index, { dir, marks, isTop: single || dir === node.stack[0] }, scan);
+    addLayer(u, index, { dir, marks, isBottom: dir === node.stack.at(-1) }, scan);
   }
   return index;
 }
 
 function addLayer(u: Union, index: DirIndex, part: Part, scan: DirScan): void {
   const hidden: string[] = [];
+  // Nothing deeper adds to the names of the bottom layer.
+  const packs = part.isBottom && scan.names.length >= PACKED_FROM;
+  const columns = { names: [] as string[], kinds: [] as number[], inos: [] as number[] };
   for (let at = 0; at < scan.names.length; at += 1) {
     const name = scan.names[at] as string;
     if (name.length > NAME_MAX) {
@@ -61,8 +66,18 @@ function addLayer(u: Union, index: DirIndex, part: Part, scan: DirScan): void {
       continue;
     }
     const kind = kindOf(u, part, name, scan.types[at] as number);
+    const [inoLow, inoHigh] = [scan.inos[2 * at] as number, scan.inos[2 * at + 1] as number];
     if (kind === WHITEOUT) hidden.push(name);
-    else addName(index, part.dir, name, kind, scan.inos[2 * at] as number, scan.inos[2 * at + 1] as number);
+    else if (packs && index.entries.get(name) === undefined) {
+      columns.names.push(name);
+      columns.kinds.push(kind);
+      columns.inos.push(inoLow, inoHigh);
+    } else addName(index, part.dir, name, kind, inoLow, inoHigh);
+  }
+  if (packs) {
+    index.entries.pack(new PackedNames(columns, (name) => u.numbers.cookie(name)), part.dir);
+    // The scan's own strings are many, and nobody's any more.
+    u.nodes.onLoss(columns.names.length);
   }
   for (const name of hidden) hide(index, part.dir, name);
 }

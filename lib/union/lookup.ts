@@ -51,16 +51,17 @@ export function nodeOf(u: Union, dir: DirNode, name: string, entry: Entry, out: 
   }
   check(u.sys.statAt(u.dirFds.fd(entry.dir), name, out), `stat ${entry.dir}/${shown(name)}`);
   const node = out.isDirectory ? newDirectory(u, dir, name, entry, out) : newFile(u, dir, name, entry, out);
-  attach(dir, entry, node);
+  attach(dir, name, entry, node);
   noteProtection(node, entry, out);
   present(u, node, out);
   return node;
 }
 
 /** Ties `node` to the entry that shows it. */
-export function attach(dir: DirNode, entry: Entry, node: Inode): void {
+export function attach(dir: DirNode, name: string, entry: Entry, node: Inode): void {
   if (entry.node === null && dir.index !== null) dir.index.liveNodes += 1;
   entry.node = node;
+  dir.index?.entries.keep(name, entry);
 }
 
 /** Unties `node` from the entry that shows it. */
@@ -69,10 +70,12 @@ export function detach(dir: DirNode, name: string, node: Inode): void {
   if (entry === undefined || entry.node !== node || dir.index === null) return;
   entry.node = null;
   dir.index.liveNodes -= 1;
+  dir.index.entries.release(name, entry);
 }
 
 /** The kernel has forgotten `node`: nothing here remembers it any more. */
 export function forgetNode(u: Union, node: Inode): void {
+  u.nodes.onLoss(1 + (node instanceof DirNode ? (node.index?.entries.size ?? 0) : 0));
   if (node instanceof FileNode) {
     for (const { parent, name } of namesOf(node)) detach(parent, name, node);
     unidentify(u, node);
@@ -80,6 +83,7 @@ export function forgetNode(u: Union, node: Inode): void {
   } else {
     if (node.parent !== null) detach(node.parent, node.name, node);
     if (node instanceof DirNode) for (const part of node.stack) u.dirFds.drop(part);
+    if (node instanceof DirNode && node.index !== null) u.listings.delete(node.index);
   }
   const { orphan } = node;
   node.orphan = null;

@@ -6,12 +6,13 @@ import { DT_DIR } from '../sys/constants.js';
 import { Stat } from '../sys/stat.js';
 import { type DirIndex, type DirNode, type Entry, type Inode, type Listing, takeNumber, WHITEOUT } from './inode.js';
 import { forgetNode, namesIn, nodeOf } from './lookup.js';
+import { firstAbove } from './packed-names.js';
 import type { Union } from './union.js';
 
 /** Cookies of `.` and `..`; those of names are above. */
 export const COOKIE_DOT = 1;
 export const COOKIE_DOTDOT = 2;
-const FIRST = 3;
+const NONE = new Float64Array(0);
 const numberStat = new Stat();
 
 /** A name came into being; a listing that exists has to learn of it. */
@@ -20,8 +21,9 @@ export function noteName(u: Union, index: DirIndex, name: string): void {
 }
 
 function build(u: Union, index: DirIndex): Listing {
-  const names = [...index.entries.keys()];
-  const hashed = Float64Array.from(names, (name) => u.numbers.cookie(name, FIRST));
+  const names = index.entries.plainNames();
+  const { packed } = index.entries;
+  const hashed = Float64Array.from(names, (name) => u.numbers.cookie(name));
   const order = Uint32Array.from(names, (_, position) => position);
   order.sort(
     (a, b) => (hashed[a] as number) - (hashed[b] as number) || ((names[a] as string) < (names[b] as string) ? -1 : 1),
@@ -29,7 +31,9 @@ function build(u: Union, index: DirIndex): Listing {
   const cookies = new Float64Array(names.length);
   const sorted = Array.from(order, (from, to) => {
     // Two names of one hash: the second takes the next free number, in an order that is always the same.
-    cookies[to] = Math.max(hashed[from] as number, (cookies[to - 1] ?? 0) + 1);
+    let cookie = Math.max(hashed[from] as number, (cookies[to - 1] ?? 0) + 1);
+    while (packed?.hasCookie(cookie)) cookie += 1;
+    cookies[to] = cookie;
     return names[from] as string;
   });
   return { cookies, names: sorted, fresh: new Set() };
@@ -43,18 +47,6 @@ function listingOf(u: Union, index: DirIndex): Listing {
   return built;
 }
 
-/** Position of the first cookie above `after`. */
-function firstAbove(cookies: Float64Array, after: number): number {
-  let low = 0;
-  let high = cookies.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((cookies[middle] as number) <= after) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
 /** Calls `each` for the names behind cookie `after`, until it returns false. */
 export function listNames(
   u: Union,
@@ -64,12 +56,22 @@ export function listNames(
 ): void {
   if (dir.dead) return;
   const index = namesIn(u, dir);
-  const listing = listingOf(u, index);
-  for (let at = firstAbove(listing.cookies, after); at < listing.names.length; at += 1) {
-    const name = listing.names[at] as string;
-    const entry = index.entries.get(name);
-    if (entry === undefined || entry.kind === WHITEOUT) continue;
-    if (!each(name, entry, listing.cookies[at] as number)) return;
+  const { entries } = index;
+  const plain = listingOf(u, index);
+  const packed = entries.packed?.cookies ?? NONE;
+  let at = firstAbove(plain.cookies, after);
+  let packedAt = firstAbove(packed, after);
+  while (at < plain.names.length || packedAt < packed.length) {
+    const cookie = plain.cookies[at] ?? Number.POSITIVE_INFINITY;
+    const packedCookie = packed[packedAt] ?? Number.POSITIVE_INFINITY;
+    if (packedCookie < cookie) {
+      const found = entries.packedAt(packedAt++);
+      if (found !== null && found.entry.kind !== WHITEOUT && !each(found.name, found.entry, packedCookie)) return;
+      continue;
+    }
+    const name = plain.names[at++] as string;
+    const entry = entries.get(name);
+    if (entry !== undefined && entry.kind !== WHITEOUT && !each(name, entry, cookie)) return;
   }
 }
 
