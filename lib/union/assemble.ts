@@ -27,7 +27,7 @@ import { withShownIds } from './shown-ids.js';
 import type { DataPlane, Staleness, Union } from './union.js';
 import { Workdir } from './workdir.js';
 
-/** Descriptors of layer directories kept open. */
+/** Descriptors of layer directories kept open, at most; a quarter of what this process may have. */
 const DIR_FDS = 1024;
 /** Directory listings kept in cookie order. */
 const LISTINGS = 64;
@@ -181,7 +181,7 @@ function weave(parts: Parts): Union {
   root.inoHigh = numbers.high;
   const u: Union = {
     ...parts,
-    dirFds: new DirFds(sys, DIR_FDS),
+    dirFds: new DirFds(sys, Math.min(DIR_FDS, sys.raiseFileLimit() >> 2)),
     listings: new LRUCache({ max: LISTINGS }),
     nodes: new NodeTable<Inode>((node) => forgetNode(u, node)),
     handles: new HandleTable<FileHandle>(),
