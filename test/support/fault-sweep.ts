@@ -155,7 +155,7 @@ function same(t: Test, complaints: readonly string[], what: string): void {
   t.equal(complaints.length, 0, what);
 }
 
-/** Three subtests: EIO at every call, ENOSPC at every change, kill -9 at every change. */
+/** Three subtests: EIO at every call, ENOSPC or EDQUOT at every change, kill -9 at every change. */
 export function sweep(t: Test, one: SweepCase): void {
   void t.test(one.name, async (t) => {
     const now = await expected(one);
@@ -163,8 +163,9 @@ export function sweep(t: Test, one: SweepCase): void {
     setSink(silent);
     const eio = await each((at) => failAt(one, now, at, errno.EIO));
     same(t, eio.complaints, `EIO at each of ${eio.calls} calls`);
-    const full = await each((at) => failAt(one, now, at, errno.ENOSPC, 'mutating'));
-    same(t, full.complaints, `ENOSPC at each of ${full.calls} changes`);
+    const noRoom = (at: number): number => (at % 2 === 0 ? errno.EDQUOT : errno.ENOSPC);
+    const full = await each((at) => failAt(one, now, at, noRoom(at), 'mutating'));
+    same(t, full.complaints, `ENOSPC and EDQUOT in turn at each of ${full.calls} changes`);
     const killed = await each((at) => crashAt(one, now, at));
     same(t, killed.complaints, `kill -9 at each of ${killed.calls} changes`);
     t.ok(eio.calls >= killed.calls && eio.calls > 0, 'there were calls to fail');
