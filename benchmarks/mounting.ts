@@ -31,7 +31,10 @@ function attempt<T>(read: () => T, otherwise: T): T {
 
 /** Whoever was started for this mountpoint and still runs; nobody else's process can carry the mark. */
 function serversOf(mountpoint: string): number[] {
-  const mark = `\0${MARK}=${mountpoint}\0`;
+  return markedBy(`\0${MARK}=${mountpoint}\0`);
+}
+
+function markedBy(mark: string): number[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   const marked = pids.filter((pid) => {
     const environment = attempt(() => readFileSync(`/proc/${pid}/environ`, 'latin1'), '');
@@ -129,13 +132,16 @@ function mountpointsBelow(directory: string): string[] {
   return points.reverse();
 }
 
+/** Ends the servers of all mounts below a directory, in whatever namespace; their mounts end with them. */
+export function endServers(directory: string): void {
+  for (const pid of markedBy(`\0${MARK}=${directory}/`)) end(pid);
+}
+
 /** For the end of a run: synchronous, forceful, everything below `directory`, images too. */
 export function unmountAll(directory: string): void {
-  for (const { mountpoint } of live) {
-    detachByForce(mountpoint);
-    for (const pid of serversOf(mountpoint)) end(pid);
-  }
+  for (const { mountpoint } of live) detachByForce(mountpoint);
   live.clear();
+  endServers(directory);
   for (const point of mountpointsBelow(directory)) detachByForce(point);
 }
 

@@ -3,6 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,18 +11,32 @@ import { scaleFor } from './cases/case.js';
 import { allCases } from './cases/index.js';
 import { commandOf, compare } from './compare.js';
 import { absence, competitors } from './competitors.js';
-import { unmountAll } from './mounting.js';
+import { endServers, unmountAll } from './mounting.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 import { readResults, tell } from './output.js';
 import { killRunning } from './process.js';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+/** Names the scratch directory to the process inside of the namespace. */
 const INSIDE = 'STRATAFS_BENCH_INSIDE';
+/** Open as long as the outer process lives. */
+const LIFE_FD = 3;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Runs this program again in its own mount namespace; signals are passed on, its exit code is ours. */
-function reexecute(): void {
-  const again = [
+function makeScratch(options: Options): string {
+  return mkdtempSync(join(options.directory ?? tmpdir(), 'stratafs-bench-'));
+}
+
+function removeScratch(scratch: string): void {
+  rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
+}
+
+/**
+ * Runs this program again in its own mount namespace; signals are passed on, its exit code is ours. Each of the two
+ * outlives the death of the other long enough to clear up: the mounts of the one inside are nowhere else.
+ */
+function reexecute(scratch: string): void {
+  const words = [
     '--mount',
     '--propagation',
     'private',
@@ -29,13 +44,19 @@ function reexecute(): void {
     ...process.execArgv,
     ...process.argv.slice(1),
   ];
-  const child = spawn('unshare', again, { stdio: 'inherit', env: { ...process.env, [INSIDE]: '1' } });
+  const env = { ...process.env, [INSIDE]: scratch };
+  const child = spawn('unshare', words, { stdio: ['inherit', 'inherit', 'inherit', 'pipe'], env });
   for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   child.once('error', (error) => {
     process.stderr.write(`unshare: ${error.message}\n`);
+    removeScratch(scratch);
     process.exit(1);
   });
-  child.once('exit', (code) => process.exit(code ?? 1));
+  child.once('exit', (code) => {
+    endServers(scratch);
+    removeScratch(scratch);
+    process.exit(code ?? 1);
+  });
 }
 
 function listEverything(options: Options): void {
@@ -50,22 +71,27 @@ function listEverything(options: Options): void {
   process.stdout.write(`cases\n${caseLines.join('\n')}\ncompetitors\n${who.join('\n')}\n`);
 }
 
-async function inScratch(options: Options): Promise<void> {
-  const scratch = mkdtempSync(join(options.directory ?? tmpdir(), 'stratafs-bench-'));
+/** Calls `ended` when the outer process has gone without a word. */
+function watchOuter(ended: () => void): void {
+  const life = new Socket({ fd: LIFE_FD, readable: true, writable: false });
+  life.on('close', ended).on('error', ended).resume().unref();
+}
+
+async function inScratch(options: Options, scratch: string): Promise<void> {
   const cleanUp = (): void => {
     killRunning();
     unmountAll(scratch);
-    rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
+    removeScratch(scratch);
   };
-  for (const signal of SIGNALS) {
-    // `on`, not `once`: a terminal's ^C comes twice (from it and from the outer process), and the second one
-    // must not fall back to the default while the first one cleans up.
-    process.on(signal, () => {
-      process.stderr.write(`\n${signal}: unmounting and removing ${scratch}\n`);
-      cleanUp();
-      process.exit(130);
-    });
-  }
+  const interrupted = (why: string): void => {
+    process.stderr.write(`\n${why}: unmounting and removing ${scratch}\n`);
+    cleanUp();
+    process.exit(130);
+  };
+  // `on`, not `once`: a terminal's ^C comes twice (from it and from the outer process), and the second one
+  // must not fall back to the default while the first one cleans up.
+  for (const signal of SIGNALS) process.on(signal, () => interrupted(signal));
+  if (process.env[INSIDE] !== undefined) watchOuter(() => interrupted('killed'));
   try {
     await compare(options, PROJECT, scratch);
   } finally {
@@ -78,8 +104,8 @@ async function main(): Promise<void> {
   if (options.help) process.stdout.write(`${USAGE}\n`);
   else if (options.list) listEverything(options);
   else if (options.from !== undefined) await tell(readResults(options.from), options, undefined);
-  else if (process.getuid?.() === 0 && process.env[INSIDE] === undefined) reexecute();
-  else await inScratch(options);
+  else if (process.getuid?.() === 0 && process.env[INSIDE] === undefined) reexecute(makeScratch(options));
+  else await inScratch(options, process.env[INSIDE] ?? makeScratch(options));
 }
 
 main().catch((error: unknown) => {

@@ -67,26 +67,49 @@ function drawWith(init: Init): Draw {
   };
 }
 
-/** Fewer digits, the page's text colour, and a size that follows the page. */
+/** An SVG for a page: its size follows the width that there is. */
+export function inline(svg: string): string {
+  return svg.replace(/ width="(\d+)" height="(\d+)"/, ' width="100%" style="max-width:$1px"');
+}
+
+/** What a picture does not need: pointers to data, what happens under a mouse, a font for each word, digits nobody sees. */
+const DISPENSABLE = [
+  / (?:ecmeta_\w+|class|pointer-events)="[^"]*"/g,
+  / style="font-size:12px;font-family:[^"]*"/g,
+  /<style[\s\S]*?<\/style>/g,
+  /<rect width="\d+" height="\d+" x="0" y="0"[^>]*fill="(?:none|transparent)"[^>]*><\/rect>/g,
+];
+
+/** A third of the size, and the page's text colour. */
 function thinned(svg: string): string {
-  return svg
+  return DISPENSABLE.reduce((text, pattern) => text.replaceAll(pattern, ''), svg)
     .replaceAll(/(?:#010203|rgb\(1,2,3\))/g, 'currentColor')
-    .replaceAll(/(\d+\.\d{2})\d+/g, '$1')
-    .replace(/<rect width="\d+" height="\d+" x="0" y="0"[^>]*fill="(?:none|transparent)"[^>]*><\/rect>/, '')
-    .replace(/<svg width="(\d+)" height="(\d+)"/, '<svg width="100%" style="max-width:$1px"');
+    .replaceAll('stroke="rgb(128,128,128)" stroke-opacity="0.35"', 'stroke="#80808059"')
+    .replaceAll(/ (?:d|transform)="[^"]*"/g, (numbers) => numbers.replaceAll(/(\d+\.\d)\d+/g, '$1'))
+    .replaceAll(/><\/path>/g, '/>')
+    .replace('<svg ', `<svg font-size="12" font-family="${FONT}" `);
 }
 
 const label = { color: TEXT, fontFamily: FONT, fontSize: 12 };
 
-/** The whiskers of one bar, from its smallest to its largest sample. */
+interface Mark {
+  readonly from: number;
+  readonly to: number;
+  readonly text: string;
+}
+
+function markOf(row: Row, id: string): Mark {
+  const { median, min, max } = row.results[id] ?? {};
+  if (median === undefined) return { from: 0, to: 0, text: 'failed' };
+  return { from: min ?? median, to: max ?? median, text: short(median) };
+}
+
+/** The whisker of each bar, from its smallest to its largest sample, and the median behind it. */
 function whiskers(row: Row, shown: readonly Contestant[]): Option {
-  const data = shown.flatMap(({ id }, index) => {
-    const { min, max } = row.results[id] ?? {};
-    return min === undefined || max === undefined || min === max ? [] : [[min, max, index]];
-  });
+  const marks = shown.map(({ id }) => markOf(row, id));
   return {
     type: 'custom',
-    data,
+    data: marks.map(({ from, to }, index) => [from, to, index]),
     encode: { x: [0, 1], y: 2 },
     z: 3,
     renderItem: (_params: unknown, api: CustomApi) => {
@@ -96,7 +119,10 @@ function whiskers(row: Row, shown: readonly Contestant[]): Option {
       const line = (x1: number, y1: number, x2: number, y2: number) =>
         ({ type: 'line', shape: { x1, y1, x2, y2 }, style }) as const;
       const ends = [from, to].map(([x, y]) => line(x, y - 4, x, y + 4));
-      return { type: 'group', children: [line(from[0], from[1], to[0], to[1]), ...ends] };
+      const lines = to[0] - from[0] < 1 ? [] : [line(from[0], from[1], to[0], to[1]), ...ends];
+      const text = marks[api.value(2)]?.text ?? '';
+      const words = { text, x: to[0] + 7, y: to[1], fill: TEXT, font: `12px ${FONT}`, verticalAlign: 'middle' };
+      return { type: 'group', children: [...lines, { type: 'text', style: words }] };
     },
   };
 }
@@ -105,16 +131,10 @@ function whiskers(row: Row, shown: readonly Contestant[]): Option {
 export function barChart(draw: Draw, row: Row, all: readonly Contestant[]): string {
   const shown = all.filter(({ id }) => row.results[id] !== undefined);
   const most = Math.max(...shown.map(({ id }) => row.results[id]?.max ?? 0));
-  const bars = shown.map(({ id }) => {
-    const result = row.results[id];
-    const value = result?.median;
-    const text = value === undefined ? 'failed' : short(value);
-    return {
-      value: value ?? 0,
-      itemStyle: { color: colorOf(id, all) },
-      label: { ...label, show: true, position: 'right' as const, distance: 8, formatter: text },
-    };
-  });
+  const bars = shown.map(({ id }) => ({
+    value: row.results[id]?.median ?? 0,
+    itemStyle: { color: colorOf(id, all) },
+  }));
   const option: Option = {
     grid: { left: 104, right: 56, top: 2, bottom: 2 },
     xAxis: { type: 'value', show: false, min: 0, max: most > 0 ? most : 1 },
@@ -132,7 +152,7 @@ export function barChart(draw: Draw, row: Row, all: readonly Contestant[]): stri
 }
 
 /** Rows that differ in one number: a line for each competitor, on logarithmic axes. */
-export function lineChart(draw: Draw, rows: readonly Row[], all: readonly Contestant[]): string {
+export function lineChart(draw: Draw, rows: readonly Row[], all: readonly Contestant[], title = ''): string {
   const points = (id: string): [number, number][] =>
     rows.flatMap((row) => {
       const median = row.results[id]?.median;
@@ -148,7 +168,8 @@ export function lineChart(draw: Draw, rows: readonly Row[], all: readonly Contes
   };
   const option: Option = {
     legend: { bottom: 0, left: 0, itemWidth: 14, itemHeight: 8, itemGap: 22, textStyle: label, icon: 'roundRect' },
-    grid: { left: 8, right: 16, top: 26, bottom: 76, containLabel: true },
+    title: { text: title, left: 0, top: 0, textStyle: { ...label, fontSize: 13 } },
+    grid: { left: 8, right: 44, top: title === '' ? 30 : 54, bottom: 76, containLabel: true },
     xAxis: {
       type: 'log',
       min: Math.min(...values),
@@ -174,6 +195,11 @@ export function lineChart(draw: Draw, rows: readonly Row[], all: readonly Contes
   return draw(option, 380, 320);
 }
 
+/** There is no font to measure here: room for the longest name at the width that letters have at most on average. */
+function marginFor(rows: readonly Row[]): number {
+  return 16 + 7 * Math.max(...rows.map(({ name }) => name.length));
+}
+
 /** Many rows at once: what each costs against kernel overlayfs, on a logarithmic axis. */
 export function ratioChart(draw: Draw, rows: readonly Row[], all: readonly Contestant[]): string | undefined {
   const shown = all.filter(({ role }) => role !== 'host' && role !== 'kernel');
@@ -181,7 +207,7 @@ export function ratioChart(draw: Draw, rows: readonly Row[], all: readonly Conte
   if (compared.length === 0) return undefined;
   const option: Option = {
     legend: { top: 0, left: 0, itemWidth: 10, itemHeight: 10, itemGap: 22, textStyle: label },
-    grid: { left: 8, right: 20, top: 46, bottom: 4, containLabel: true },
+    grid: { left: marginFor(compared), right: 24, top: 46, bottom: 4 },
     xAxis: {
       type: 'log',
       position: 'top',

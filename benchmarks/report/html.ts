@@ -1,7 +1,7 @@
 // Results as one page that needs nothing else: charts as inline SVG, no script, light and dark, wide and narrow.
 
 import { type Family, families } from '../cases/case.js';
-import { barChart, colorOf, type Draw, lineChart, ratioChart } from './charts.js';
+import { barChart, colorOf, type Draw, inline, lineChart, ratioChart } from './charts.js';
 import type { Contestant, Results, Row } from './document.js';
 import { familyTexts } from './families.js';
 import { complaints, factor, settingLines, spreadText } from './format.js';
@@ -85,7 +85,7 @@ export function linesOf(rows: readonly Row[]): Map<string, Row[]> {
 }
 
 function card(title: string, note: string, svg: string): string {
-  return `<div class="card"><h3>${escaped(title)} <small>${escaped(note)}</small></h3>\n${svg}\n</div>`;
+  return `<div class="card"><h3>${escaped(title)} <small>${escaped(note)}</small></h3>\n${inline(svg)}\n</div>`;
 }
 
 function isBetter(row: Row): string {
@@ -97,7 +97,9 @@ function charts(draw: Draw, rows: readonly Row[], all: readonly Contestant[]): s
   const single = rows.filter((row) => row.axis === undefined || !lines.has(row.axis.line));
   const ratio = ratioChart(draw, single, all);
   const overview =
-    ratio === undefined ? '' : `<div class="card wide"><h3>Cost against kernel overlayfs</h3>\n${ratio}\n</div>`;
+    ratio === undefined
+      ? ''
+      : `<div class="card wide"><h3>Cost against kernel overlayfs</h3>\n${inline(ratio)}\n</div>`;
   const bars = single.map((row) => card(row.name, isBetter(row), barChart(draw, row, all)));
   const grown = [...lines].map(([name, members]) => {
     const [first] = members as [Row];

@@ -39,7 +39,9 @@ function picturesOf(draw: Draw, rows: readonly Row[], all: readonly Contestant[]
   const ratio = ratioChart(draw, single, all);
   const ratios =
     ratio === undefined ? [] : [picture(`${family} ratios`, `${family}: cost against kernel overlayfs`, ratio)];
-  const grown = [...lines].map(([name, members]) => picture(`${family} ${name}`, name, lineChart(draw, members, all)));
+  const grown = [...lines].map(([name, members]) =>
+    picture(`${family} ${name}`, name, lineChart(draw, members, all, name)),
+  );
   return [...ratios, ...grown];
 }
 

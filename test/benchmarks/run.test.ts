@@ -5,10 +5,12 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseResults } from '../../benchmarks/report/document.js';
-import { freshDirectory, mainScript } from '../support/paths.js';
+import { checkout, freshDirectory, mainScript } from '../support/paths.js';
 
+t.setTimeout(300_000);
 const base = freshDirectory('bench');
 t.teardown(() => rmSync(base, { recursive: true }));
+const harness = join(checkout, 'dist/benchmarks/run.js');
 const [scratch, output] = [join(base, 'scratch'), join(base, 'output')];
 mkdirSync(scratch);
 
@@ -58,6 +60,23 @@ t.test('an interrupted run leaves nothing', async (t) => {
     if (!before.includes('[3/') && said.includes('[3/')) child.kill('SIGINT');
   });
   t.equal(await ended, 130, said.slice(-300));
+  t.same(readdirSync(scratch), []);
+});
+
+t.test('a killed run leaves nothing either', async (t) => {
+  const child = spawn(process.execPath, [harness, ...one, '--repeat', '500', '--dir', scratch], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const closed = new Promise<void>((resolve) => child.stderr.once('close', resolve));
+  let said = '';
+  child.stderr.on('data', (data: Buffer) => {
+    const before = said;
+    said += data.toString();
+    if (!before.includes('[3/') && said.includes('[3/')) child.kill('SIGKILL');
+  });
+  // The process inside has stderr, too, and closes it last.
+  await closed;
+  t.match(said, 'killed: unmounting and removing');
   t.same(readdirSync(scratch), []);
 });
 

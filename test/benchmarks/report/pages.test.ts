@@ -59,6 +59,7 @@ t.test('charts', async (t) => {
   const page = html(sample, draw);
   t.equal(page.match(/<svg/g)?.length, 3, 'ratios, one bar chart, one line chart');
   t.match(page, 'fill="currentColor"');
+  for (const words of ['6.00', '3.00', 'failed']) t.match(page, `>${words}<`, 'in a chart, all digits');
   t.notMatch(page, /<script|href="http|NaN|undefined/);
 
   const base = freshDirectory('publish');
