@@ -9,6 +9,7 @@ import { type IoMode, ioMode } from '../nodes/io-mode.js';
 import { check } from '../sys/check.js';
 import {
   O_ACCMODE,
+  O_APPEND,
   O_DSYNC,
   O_LARGEFILE,
   O_NOATIME,
@@ -68,8 +69,11 @@ function openPlace(u: Union, node: FileNode, flags: number): number {
   // A writer has made sure that the data is with the attributes; no write is led to a lower.
   const place = wantsWrite(flags) ? placeOf(u, node) : dataPlace(u, node);
   const bare = (flags & PASSED_ON) | (node.dataInUpper ? 0 : O_NOATIME);
-  const fd = openAtPlace(u, place, bare);
-  return check(fd === -errno.EPERM ? openAtPlace(u, place, bare & ~O_NOATIME) : fd, 'open');
+  let fd = openAtPlace(u, place, bare);
+  if (fd === -errno.EPERM) fd = openAtPlace(u, place, bare & ~O_NOATIME);
+  // A file that is append-only on the host: writes go to its end, where the kernel's offset is too.
+  if (fd === -errno.EPERM && (flags & O_APPEND) !== 0) fd = openAtPlace(u, place, (bare & ~O_NOATIME) | O_APPEND);
+  return check(fd, 'open');
 }
 
 /** Makes the handle of `fd`, which it takes over. */

@@ -1,5 +1,7 @@
 // The flags of chattr: which changes they refuse, where they are kept, and what asking for them costs.
 
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { errno } from '../../lib/errno.js';
 import { O_APPEND, O_RDWR, O_TRUNC, O_WRONLY, UTIME_NOW } from '../../lib/sys/constants.js';
@@ -136,3 +138,30 @@ unionTest(t, 'only files of the upper that others made are asked, once', { ...tr
   t.ok(asked('u') > 0);
   t.equal(asked('u'), 0);
 });
+
+// Kernel overlayfs opens such a file with the caller's flags. On the host it can only be opened to append.
+unionTest(
+  t,
+  'a file of the upper that is append-only on the host is appended to',
+  { upper: { log: file('one ') }, lowers: [] },
+  async (t, w) => {
+    const path = `${w.upper}/log`;
+    if (spawnSync('chattr', ['+a', path]).status !== 0) {
+      t.pass('no chattr +a here');
+      return;
+    }
+    try {
+      const node = w.file('log');
+      t.equal(
+        codeOf(() => openFile(w.u, node, O_RDWR)),
+        errno.EPERM,
+      );
+      const { handle } = openFile(w.u, node, O_RDWR | O_APPEND);
+      t.equal(w.sys.pwrite(handle.fd, Buffer.from('two'), 4), 3);
+      release(w.u, handle.fh);
+      t.equal(readFileSync(path, 'utf8'), 'one two');
+    } finally {
+      spawnSync('chattr', ['-a', path]);
+    }
+  },
+);
