@@ -53,13 +53,21 @@ suite_enter() {
   STRATAFS_SUITE_BASE=$(mktemp -d "${TMPDIR:-/tmp}/stratafs-suite.XXXXXX")
   export STRATAFS_SUITE_BASE STRATAFS_SUITE_START=$OLDPWD
   chmod 755 "$STRATAFS_SUITE_BASE"
-  trap 'rm -rf --one-file-system "$STRATAFS_SUITE_BASE"' EXIT
+  trap suite_leave EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
   timeout --foreground --kill-after=20 "${STRATAFS_SUITE_TIMEOUT:-7200}" \
     unshare --mount --propagation private --pid --fork --kill-child --mount-proc -- "scripts/suite-$suite_name" "$@" </dev/null || code=$?
   [ "$code" -ne 124 ] || suite_die "the run took longer than ${STRATAFS_SUITE_TIMEOUT:-7200} s and was stopped"
   exit "$code"
+}
+
+suite_leave() {
+  local device
+  for device in $(losetup --list --noheadings --output NAME,BACK-FILE | awk -v base="$STRATAFS_SUITE_BASE/" 'index($2, base) == 1 { print $1 }'); do
+    losetup -d "$device"
+  done
+  rm -rf --one-file-system "$STRATAFS_SUITE_BASE"
 }
 
 # suite_need FILE…: each must be in the suite, or it is not one, or not built.
@@ -105,13 +113,29 @@ suite_unmount() {
 }
 
 # suite_helpers TYPE…: lets mount(8) start what is tested for `-t TYPE`, and umount(8) wait until the driver has let go of its
-# layers, as the suites unmount those next. The helpers are laid over /sbin in this namespace only.
+# layers, as the suites unmount those next. A source `suite-NAME`, with no layers among the options, has them in
+# $suite_fs/NAME. The helpers are laid over /sbin in this namespace only.
 suite_helpers() {
   local own=$suite_base/sbin sbin type
+  export suite_fs
   mkdir -p "$own"
-  printf '#!/bin/sh\nexec node %q mount "$@"\n' "$suite_checkout/dist/lib/cli/main.js" >"$own/stratafs"
+  cat >"$own/mount.fuse" <<'END'
+#!/bin/sh
+from=$1
+at=$2
+layers=$suite_fs/${from#suite-}
+shift 2
+case "$from $*" in
+  *remount*) exec mount -i "$@" "$at" ;;
+  *lowerdir=*) set -- "$@" -o "fsname=$from" ;;
+  suite-*) set -- "$@" -o "fsname=$from,lowerdir=$layers/lower,upperdir=$layers/upper,workdir=$layers/work" ;;
+esac
+END
   # shellcheck disable=SC2016
-  printf '#!/bin/sh\nfrom=$1\nat=$2\nshift 2\nexec fuse-overlayfs "$@" "$at" 2>/dev/null\n' >"$own/fuse-overlayfs"
+  case $suite_on in
+    stratafs) printf 'exec node %q mount "$@" "$at"\n' "$suite_checkout/dist/lib/cli/main.js" ;;
+    *) printf 'exec fuse-overlayfs "$@" "$at" 2>/dev/null\n' ;;
+  esac >>"$own/mount.fuse"
   cat >"$own/umount.fuse" <<'END'
 #!/bin/sh
 umount -i "$1" || exit
@@ -122,8 +146,8 @@ while pgrep -f "^([^ ]*/)?(node|fuse-overlayfs) .*$1\$" >/dev/null && [ $tries -
 done
 END
   chmod 755 "$own"/*
-  for type in "$@"; do cp "$own/$suite_on" "$own/mount.$type"; done
-  cp "$own/umount.fuse" "$own/umount.fuse.$suite_on"
+  for type in "$@"; do ln "$own/mount.fuse" "$own/mount.$type"; done
+  ln "$own/umount.fuse" "$own/umount.fuse.$suite_on"
   sbin=$(cd /sbin && pwd -P)
   mount -t overlay overlay -o "lowerdir=$own:$sbin" "$sbin"
 }
@@ -172,5 +196,5 @@ suite_verdict() {
   done
   [ ${#counted[@]} -eq 0 ] || printf 'failed: %s\n' "${counted[@]}"
   printf '%s passed, %s failed, %s skipped, %s set aside\n' "$passed" "${#counted[@]}" "$skipped" $((${#failing[@]} - ${#counted[@]}))
-  [ "$passed" -gt 0 ] && [ ${#counted[@]} -eq 0 ]
+  [ $((passed + ${#failing[@]})) -gt 0 ] && [ ${#counted[@]} -eq 0 ]
 }
