@@ -8,6 +8,7 @@ import { bytesOf, shown } from '../sys/name.js';
 import { syscalls } from '../sys/syscalls.js';
 import { explain, MountError, type Place, refuseOverlap } from '../union/layers.js';
 import { checkWhole, defaultOptions, type MountOptions } from '../union/options.js';
+import { bundleMount } from './bundle.js';
 import { applyInManner, FUSE_OVERLAYFS, type Manner, mannerOf, unknownArgument } from './manner.js';
 
 export type ChannelName = 'native' | 'fuse-native';
@@ -62,10 +63,18 @@ function sort(argv: readonly string[], manner: Manner): Words {
     else if (word.startsWith('-o')) words.lists.push(word.slice(2));
     else if (word === '--channel') words.channel = channelName(value());
     else if (word.startsWith('--channel=')) words.channel = channelName(word.slice('--channel='.length));
+    else if (word === '--bundle') addBundle(words, value());
+    else if (word.startsWith('--bundle=')) addBundle(words, word.slice('--bundle='.length));
     else if (word.startsWith('-') && word !== '-') unknownArgument(manner, word);
     else words.positional.push(word);
   }
   return words;
+}
+
+function addBundle(words: Words, bundle: string): void {
+  const { list, mountpoint } = bundleMount(Buffer.from(bundle, 'latin1').toString());
+  words.lists.push(bytesOf(list));
+  words.positional.push(bytesOf(mountpoint));
 }
 
 /** The path without symlinks, as bytes. */

@@ -1,6 +1,7 @@
 // The help text. No code.
 
 export const usage = `usage: stratafs mount [-f] [-d] -o lowerdir=TOP:…:BOTTOM[,upperdir=U,workdir=W][,OPTION…] MOUNTPOINT
+       stratafs mount --bundle DIR
        stratafs umount MOUNTPOINT
        stratafs snapshotter --address SOCKET --root DIR [--program NAME]
        stratafs bench [--quick] [OPTION…]      compare with what is installed; --help lists its options
