@@ -1,11 +1,9 @@
-// Kernel overlayfs on stratafs and stratafs on kernel overlayfs.
+// Kernel overlayfs on stratafs.
 
 import t from 'tap';
 import { kernel, native, nested } from '../../support/configs.js';
 import { runConformance } from '../conformance/run.js';
-import { kernelAllOnOurs, kernelLowerOnOurs, lowerOnOurs, upperOnKernel } from './known.js';
+import { kernelAllOnOurs, kernelLowerOnOurs } from './known.js';
 
 await runConformance(t, { config: nested(kernel, native, 'lower'), known: kernelLowerOnOurs });
 await runConformance(t, { config: nested(kernel, native, 'both'), known: kernelAllOnOurs });
-await runConformance(t, { config: nested(native, kernel, 'lower'), known: lowerOnOurs });
-await runConformance(t, { config: nested(native, kernel, 'upper'), known: upperOnKernel });
