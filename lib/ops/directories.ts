@@ -53,8 +53,9 @@ export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
 }
 
 export function onFsyncdir(c: Context, r: Of<'FSYNCDIR'>): undefined | Promise<Answer> {
-  const { upper } = c.directory(r.nodeid);
-  if (upper === null || c.u.options.volatile) return undefined;
+  const { upper, dead } = c.directory(r.nodeid);
+  // A removed directory has nothing to keep, and no place to be opened at.
+  if (upper === null || dead || c.u.options.volatile) return undefined;
   const fd = check(c.u.sys.openAt(c.u.dirFds.fd(upper), '.', O_RDONLY | O_DIRECTORY, 0), 'fsyncdir');
   const work = c.u.jobs.fsync(fd, (r.body.fsyncFlags & FSYNC_FDATASYNC) !== 0).finally(() => c.u.sys.close(fd));
   return settled(work);

@@ -2,22 +2,23 @@
 // root's stack settled. And apart again.
 
 import { LRUCache } from 'lru-cache';
-import { errno, fail } from '../errno.js';
+import { ErrnoError, errno, fail } from '../errno.js';
 import { log } from '../log.js';
 import { HandleTable } from '../nodes/handle-table.js';
 import { NodeTable } from '../nodes/node-table.js';
 import type { Jobs, Syscalls } from '../sys/calls.js';
-import { LOCK_EX, LOCK_NB } from '../sys/constants.js';
+import { check } from '../sys/check.js';
+import { LOCK_EX, LOCK_NB, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
 import { dropCopy } from './copy-data.js';
 import { DirFds, LayerDir } from './dir-fds.js';
 import { type Features, mapsFewIds, probeFeatures, readOnlyFeatures } from './features.js';
+import { forgetNode } from './forget.js';
 import { idViews } from './ids-mapping.js';
 import { DirNode, type FileHandle, FileNode, type Inode } from './inode.js';
 import { InodeNumbers } from './inode-numbers.js';
-import { closeLayers, type Layer, MountError, openLayers, openWritable } from './layers.js';
-import { forgetNode } from './lookup.js';
+import { closeLayers, isUpper, type Layer, MountError, openLayers, openWritable, scratchLayer } from './layers.js';
 import { OPAQUE_FILE } from './marks.js';
 import { release } from './open.js';
 import type { MountOptions } from './options.js';
@@ -90,6 +91,20 @@ function openWorkdir(sys: Syscalls, options: MountOptions, upper: Layer): Workdi
   }
 }
 
+/** WORK/index, where each file that was a lower hard link has an entry. A mount that only reads makes none. */
+function openIndex(sys: Syscalls, options: MountOptions, workdir: Workdir | null): LayerDir | null {
+  const path = `${options.workdir}/index`;
+  const flags = O_RDONLY | O_DIRECTORY;
+  if (workdir === null) {
+    const fd = sys.openPath(path, flags);
+    return fd < 0 ? null : new LayerDir({ ...scratchLayer(path, fd), writable: false }, null, '');
+  }
+  const made = sys.mkdirAt(workdir.outer, 'index', 0o700);
+  if (made < 0 && made !== -errno.EEXIST) throw new ErrnoError(-made, 'workdir: mkdir index');
+  const fd = check(sys.openAt(workdir.outer, 'index', flags, 0), 'workdir: index');
+  return new LayerDir(scratchLayer(path, fd), null, '');
+}
+
 /** The layers of the root, cut where a layer says that it stands alone. */
 function rootStack(sys: Syscalls, layers: readonly Layer[], scratch: Stat): LayerDir[] {
   const stack: LayerDir[] = [];
@@ -128,10 +143,10 @@ export async function assembleUnion(
   staleness: Staleness,
 ): Promise<Union> {
   const writable = options.upper !== null && !options.readOnly;
-  const lowers = options.upper !== null && !writable ? [options.upper, ...options.lowers] : options.lowers;
-  const layers = openLayers(host, lowers, writable ? options.upper : null);
+  const layers = openLayers(host, options.lowers, options.upper, 1, writable);
   let dataLayers: Layer[] = [];
   let workdir: Workdir | null = null;
+  let index: LayerDir | null = null;
   try {
     dataLayers = openLayers(host, options.dataLowers, null, layers.length + 1);
     const overrides = overridesOf(host, options, layers);
@@ -142,18 +157,20 @@ export async function assembleUnion(
     const found =
       workdir === null ? readOnlyFeatures(sys, (layers[0] as Layer).fd) : probeFeatures(sys, workdir.fd, lowerFds);
     const features = { ...found, ...aboutIds(host, options, overrides, found) };
-    if (workdir?.owned === true && options.index && features.handles && features.dialect !== null) {
-      workdir.useIndex(options.workdir as string);
-      if (workdir.index !== null) overrides?.markUpper(workdir.index.layer.fd);
+    const indexes = options.upper !== null && options.index && features.handles;
+    if (indexes && (workdir === null || (workdir.owned && features.dialect !== null))) {
+      index = openIndex(sys, options, workdir);
+      if (index !== null) overrides?.markUpper(index.layer.fd);
     }
     const settled = { ...options, noacl: options.noacl || features.overrides || !features.acl };
     const metacopy = writable && writesMetacopies(options, features);
     const numbers = await InodeNumbers.create(sys, layers);
     return weave({
       ...{ sys, jobs, options: settled, plane, staleness },
-      ...{ layers, dataLayers, workdir, features, metacopy, numbers },
+      ...{ layers, dataLayers, workdir, index, features, metacopy, numbers },
     });
   } catch (error) {
+    if (index !== null) host.close(index.layer.fd);
     workdir?.close();
     closeLayers(host, [...layers, ...dataLayers]);
     throw error;
@@ -168,13 +185,13 @@ function writesMetacopies(options: MountOptions, features: Features): boolean {
 }
 
 type Parts = Pick<Union, 'sys' | 'jobs' | 'options' | 'plane' | 'staleness' | 'numbers'> &
-  Pick<Union, 'layers' | 'dataLayers' | 'workdir' | 'features' | 'metacopy'>;
+  Pick<Union, 'layers' | 'dataLayers' | 'workdir' | 'index' | 'features' | 'metacopy'>;
 
 function weave(parts: Parts): Union {
   const { sys, layers, numbers, options } = parts;
   const scratch = new Stat();
   const root = new DirNode(null, '', rootStack(sys, layers, scratch));
-  const top = layers.find((layer) => !layer.writable) ?? (layers[0] as Layer);
+  const top = layers.find((layer) => !isUpper(layer)) ?? (layers[0] as Layer);
   sys.statAt(top.fd, '', scratch);
   numbers.mix(scratch.dev, scratch.inoLow, scratch.inoHigh);
   root.inoLow = numbers.low;
@@ -204,6 +221,7 @@ export function dissolveUnion(u: Union): void {
     node.orphan = null;
   }
   u.dirFds.clear();
+  if (u.index !== null) u.sys.close(u.index.layer.fd);
   u.workdir?.close();
   closeLayers(u.sys, [...u.layers, ...u.dataLayers]);
 }

@@ -99,11 +99,15 @@ export function setPrivate(u: Union, to: Place, suffix: string, value: Uint8Arra
 
 const yes = Buffer.from('y');
 
-/** Says on disk that `dir` holds entries whose numbers are another layer's. */
+/**
+ * Says on disk that `dir` holds entries whose numbers are another layer's; throws where that cannot be
+ * kept. A host without such marks keeps no origins either.
+ */
 export function markImpure(u: Union, dir: DirNode): void {
   const upper = dir.upper;
   if (upper === null || dir.index === null || dir.index.impure) return;
+  const result = writePrivate(u, { fd: u.dirFds.fd(upper), name: '' }, 'impure', yes);
+  if (result !== -errno.EOPNOTSUPP && result !== -errno.EPERM) check(result, 'impure mark');
   dir.index.impure = true;
   upper.impure = true;
-  setPrivate(u, { fd: u.dirFds.fd(upper), name: '' }, 'impure', yes);
 }

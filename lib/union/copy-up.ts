@@ -41,13 +41,14 @@ export function writableWork(u: Union): Workdir {
 export function copyUp(u: Union, node: Inode, change: Change): void {
   const work = writableWork(u);
   if (node instanceof DirNode) {
-    upperOf(u, node);
+    if (node.dead && node.upper === null) keepRemovedDirectory(u, work, node);
+    else upperOf(u, node);
     return;
   }
   const file = node as FileNode;
   if (file.inUpper) {
     // Found through the index, or through another name: this name may not be in the upper yet.
-    if (file.aliases !== null || file.dir === work.index) linkAliases(u, file);
+    if (file.aliases !== null || file.dir === u.index) linkAliases(u, file);
   } else copyFile(u, work, file, change);
   completeCopy(u, file, change);
 }
@@ -57,7 +58,7 @@ export function copyUp(u: Union, node: Inode, change: Change): void {
  * name its link, so that the name and the stored count go in one step, as in kernel overlayfs.
  */
 export function indexBeforeLoss(u: Union, node: Inode | null): void {
-  if (node instanceof FileNode && node.identities !== null && u.workdir?.index != null) copyUp(u, node, 'attributes');
+  if (node instanceof FileNode && node.identities !== null && u.index !== null) copyUp(u, node, 'attributes');
 }
 
 /** The upper's directory of `node`, copied up with its parents when it is not there yet. */
@@ -120,6 +121,27 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
   }
 }
 
+/** A lower directory that was removed, but is open, goes on as a removed directory of the upper's filesystem. */
+function keepRemovedDirectory(u: Union, work: Workdir, node: DirNode): void {
+  const from = placeOf(u, node);
+  const stat = new Stat();
+  check(u.sys.statAt(from.fd, from.name, stat), 'stat removed directory');
+  refuseUnmapped(u, stat);
+  const temporary = work.temporary();
+  const made = { fd: work.fd, name: temporary };
+  asServer(u, () => check(u.sys.mkdirAt(work.fd, temporary, 0o700), 'copy-up mkdir'));
+  try {
+    copyMetadata(u, (node.stack[0] as LayerDir).layer, from, made, stat, null);
+    check(setTimes(u, made.fd, made.name, stat), 'copy-up utimens');
+    const fd = check(openAtPlace(u, made, O_PATH), 'copy-up of a removed directory');
+    node.orphan?.close();
+    node.orphan = new OwnedFd(u.sys, fd);
+  } finally {
+    work.discard(temporary);
+  }
+  node.stack = [new LayerDir(scratchLayer('workdir', work.fd), null, temporary)];
+}
+
 /** Ids that this server cannot express must not be copied: the copy would belong to somebody else. */
 function refuseUnmapped(u: Union, stat: Stat): void {
   const overflow = u.features.overflowIds && (stat.uid === OVERFLOW_ID || stat.gid === OVERFLOW_ID);
@@ -145,7 +167,7 @@ function copyFile(u: Union, work: Workdir, node: FileNode, change: Change): void
     copyMetadata(u, node.dir.layer, from, made, stat, origin);
     keepProtection(u, made, stat);
     check(setTimes(u, made.fd, made.name, stat), 'copy-up utimens');
-    if (parentUpper !== null) publish(u, work, node, { ...made, stat, data, indexed }, parentUpper);
+    if (parentUpper !== null) publish(u, node, { ...made, stat, data, indexed }, parentUpper);
     else keepNameless(u, node, made, work);
     keepTimes(u, node, stat);
   } finally {
@@ -201,7 +223,7 @@ interface Made extends Place {
 }
 
 /** One link makes the copy the file's truth; then every known name leads to it. */
-function publish(u: Union, work: Workdir, node: FileNode, made: Made, parentUpper: LayerDir): void {
+function publish(u: Union, node: FileNode, made: Made, parentUpper: LayerDir): void {
   const { stat: lower, data, indexed: hex } = made;
   const upperFd = u.dirFds.fd(parentUpper);
   if (hex === null) {
@@ -213,7 +235,7 @@ function publish(u: Union, work: Workdir, node: FileNode, made: Made, parentUppe
     moveTo(u, node, parentUpper, node.name, data);
     settleEntry(u, node.parent as DirNode, node.name, parentUpper);
   } else {
-    const index = work.index as LayerDir;
+    const index = u.index as LayerDir;
     // The index's own link counts on the host and is not a name.
     const extra = lower.nlink - 1 + node.extraLinks;
     presetLinks(u, made, extra);

@@ -26,7 +26,7 @@ import { asCaller, asServer } from './caller.js';
 import { markImpure } from './copy-metadata.js';
 import { copyUp, upperOf, writableWork } from './copy-up.js';
 import type { LayerDir } from './dir-fds.js';
-import { addName, identify } from './hard-links.js';
+import { addName, identify, readopt } from './hard-links.js';
 import { NO_ID } from './ids-mapping.js';
 import { type DirNode, Entry, FileNode, type Inode, takeNumber, WHITEOUT } from './inode.js';
 import { WH } from './layer-walk.js';
@@ -308,6 +308,7 @@ export function link(u: Union, node: FileNode, dir: DirNode, name: string, out: 
   const { upper, whiteout } = vacant(u, dir, name);
   const fd = u.dirFds.fd(upper);
   const from = node.orphan === null ? { fd: u.dirFds.fd(node.dir), name: node.base } : { fd: node.orphan.fd, name: '' };
+  markImpure(u, dir);
   writeExtraLinks(u, node);
   markHolder(u, dir, node);
   if (!whiteout) check(u.sys.linkAt(from.fd, from.name, fd, name), 'link');
@@ -319,19 +320,10 @@ export function link(u: Union, node: FileNode, dir: DirNode, name: string, out: 
   entry.ours = node.data === null;
   takeNumber(entry, node);
   attach(dir, name, entry, node);
-  markImpure(u, dir);
   const result = nodeOf(u, dir, name, entry, out);
   const raw = u.scratch;
   if (u.sys.statAt(fd, name, raw) === 0) identify(u, node, raw.identity());
   return result;
-}
-
-/** A file without a name got one: it is found by that again. */
-function readopt(node: FileNode, upper: LayerDir, name: string): void {
-  node.orphan?.close();
-  node.orphan = null;
-  node.dir = upper;
-  node.base = name;
 }
 
 function linkOverWhiteout(u: Union, work: Workdir, from: { fd: number; name: string }, fd: number, name: string): void {

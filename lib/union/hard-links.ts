@@ -48,6 +48,14 @@ export function* namesOf(node: FileNode): Generator<{ parent: DirNode; name: str
   for (const alias of [...(node.aliases ?? [])]) yield alias;
 }
 
+/** A file without a name got one: it is found by that again. */
+export function readopt(node: FileNode, dir: LayerDir, name: string): void {
+  node.orphan?.close();
+  node.orphan = null;
+  node.dir = dir;
+  node.base = name;
+}
+
 export function identify(u: Union, node: FileNode, key: string): void {
   if (u.hardLinks.get(key) === node) return;
   node.identities ??= [];
@@ -64,14 +72,14 @@ export function unidentify(u: Union, node: FileNode): void {
 
 /** The name in WORK/index of the lower file at `dir`/`name`. */
 export function indexName(u: Union, dir: LayerDir, name: string): string | null {
-  if (u.workdir?.index == null) return null;
+  if (u.index == null) return null;
   const origin = originOf(u.sys, dir.layer, u.dirFds.fd(dir), name);
   return origin === null ? null : Buffer.from(origin).toString('hex');
 }
 
 /** The name in WORK/index of an upper file, by its origin; null when it is not indexed. */
 export function indexNameOfUpper(u: Union, dir: LayerDir, name: string, out: Stat): string | null {
-  const index = u.workdir?.index;
+  const index = u.index;
   if (index == null) return null;
   const origin = readOrigin(u, u.dirFds.fd(dir), name);
   if (origin === null) return null;
@@ -81,6 +89,6 @@ export function indexNameOfUpper(u: Union, dir: LayerDir, name: string, out: Sta
 
 /** Removes the index entry of a file whose last name went. */
 export function dropIndex(u: Union, node: FileNode): void {
-  const index = u.workdir?.index;
+  const index = u.index;
   if (index != null && node.dir === index) u.sys.unlinkAt(index.layer.fd, node.base, 0);
 }

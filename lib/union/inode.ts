@@ -110,6 +110,11 @@ export class Names {
     if (entry.dir === this.#packedDir && !entry.ours && entry.kind !== WHITEOUT) this.#unpacked.delete(name);
   }
 
+  /** Names that show nodes. */
+  live(): [string, Entry][] {
+    return [...this.#entries, ...this.#unpacked].filter(([, entry]) => entry.node !== null);
+  }
+
   *values(): Generator<Entry> {
     yield* this.#entries.values();
     const count = this.packed?.cookies.length ?? 0;

@@ -7,6 +7,7 @@ import { DT_CHR, DT_DIR, DT_REG, DT_UNKNOWN } from '../sys/constants.js';
 import { NAME_MAX } from '../sys/name.js';
 import type { LayerDir } from './dir-fds.js';
 import { DirIndex, type DirNode, Entry, WHITEOUT } from './inode.js';
+import { isUpper } from './layers.js';
 import { type DirMarks, OPAQUE_FILE, readXattrMarks } from './marks.js';
 import { isNested } from './nested-whiteout.js';
 import { PackedNames } from './packed-names.js';
@@ -41,10 +42,8 @@ function buildIndex(u: Union, node: DirNode): DirIndex {
     // Opaque marks were read when the stack was made; here they only tell of xattr whiteouts.
     const marks = readXattrMarks(u.sys, u.dirFds, dir);
     dir.impure = marks.impure;
-    if (dir.layer.writable) {
-      index.impure = marks.impure;
-      index.holdsNested = marks.holdsNested;
-    }
+    if (isUpper(dir.layer)) index.impure = marks.impure;
+    if (dir.layer.writable) index.holdsNested = marks.holdsNested;
     addLayer(u, index, { dir, marks, isBottom: dir === node.stack.at(-1) }, scan);
   }
   return index;

@@ -75,12 +75,12 @@ export function openWritable(sys: Syscalls, option: string, path: string): numbe
 }
 
 /**
- * Opens a lower's root. A private clone of its mount is preferred: no other mount can then appear
+ * Opens a lower's root, or that of an upper that is only read. A private clone of its mount is preferred: no other mount can then appear
  * beneath it, and what mounts hide from users stays as the layer has it.
  */
-function openLower(sys: Syscalls, path: string): number {
+function openReadOnly(sys: Syscalls, option: string, path: string): number {
   const plain = sys.openPath(path, O_RDONLY | O_DIRECTORY);
-  if (plain < 0) throw new MountError(`lowerdir: ${shown(path)}: ${explain(-plain)}`);
+  if (plain < 0) throw new MountError(`${option}: ${shown(path)}: ${explain(-plain)}`);
   const clone = sys.cloneMount(path);
   if (clone < 0) return plain;
   const readable = sys.reopen(clone, O_RDONLY | O_DIRECTORY);
@@ -90,21 +90,33 @@ function openLower(sys: Syscalls, path: string): number {
   return readable;
 }
 
+/** Whether `layer` is the upper, also on a mount that only reads it. */
+export function isUpper(layer: Layer): boolean {
+  return layer.index === 0;
+}
+
 /**
  * Opens every layer of a stack, upper (if any) first; lowers count from `first`. Closes what it opened
  * when one fails.
  */
-export function openLayers(sys: Syscalls, lowers: readonly string[], upper: string | null, first = 1): Layer[] {
+export function openLayers(
+  sys: Syscalls,
+  lowers: readonly string[],
+  upper: string | null,
+  first = 1,
+  writable = true,
+): Layer[] {
   const layers: Layer[] = [];
   const stat = new Stat();
   const add = (path: string, fd: number, writable: boolean): void => {
     sys.statAt(fd, '', stat);
-    const index = writable ? 0 : layers.length + (upper === null ? first : 0);
+    const index = layers.length + (upper === null ? first : 0);
     layers.push({ index, path, fd, writable, dev: stat.dev, ...traits(sys, fd, writable) });
   };
   try {
-    if (upper !== null) add(upper, openWritable(sys, 'upperdir', upper), true);
-    for (const path of lowers) add(path, openLower(sys, path), false);
+    if (upper !== null && writable) add(upper, openWritable(sys, 'upperdir', upper), true);
+    else if (upper !== null) add(upper, openReadOnly(sys, 'upperdir', upper), false);
+    for (const path of lowers) add(path, openReadOnly(sys, 'lowerdir', path), false);
   } catch (error) {
     closeLayers(sys, layers);
     throw error;

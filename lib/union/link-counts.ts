@@ -39,7 +39,7 @@ export function presetLinks(u: Union, made: Place, more: number): void {
 
 /** Stores the link count: host links that are not names, and names that are not host links. */
 export function writeExtraLinks(u: Union, node: FileNode): void {
-  const index = u.workdir?.index;
+  const index = u.index;
   if (index == null || node.dir !== index) return;
   const written = writeLinks(u, { fd: index.layer.fd, name: node.base }, 'U', node.extraLinks);
   if (written < 0) log.once('warn', 'index.nlink', `index: link count of ${node.base} not stored (${written})`);
@@ -50,7 +50,7 @@ export function writeExtraLinks(u: Union, node: FileNode): void {
  * is told by the lower file's, so that a crash on either side of the link finds it right.
  */
 export function whileLinking(u: Union, node: FileNode, add: () => void): void {
-  const index = u.workdir?.index;
+  const index = u.index;
   if (index == null || node.dir !== index) {
     add();
     return;

@@ -3,16 +3,15 @@
 
 import { fail } from '../errno.js';
 import { check } from '../sys/check.js';
-import { S_IFCHR, S_IFMT, S_IFREG } from '../sys/constants.js';
+import { S_IFCHR, S_IFMT } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
 import { getAttributes, placeOf, present } from './attributes.js';
-import { dropCopy } from './copy-data.js';
 import { LayerDir } from './dir-fds.js';
-import { addName, identify, indexName, indexNameOfUpper, namesOf, sharedNode, unidentify } from './hard-links.js';
+import { addName, identify, indexName, indexNameOfUpper, readopt, sharedNode, unidentify } from './hard-links.js';
 import { type DirIndex, DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { indexOf } from './layer-walk.js';
-
+import { isUpper } from './layers.js';
 import { readExtraLinks } from './link-counts.js';
 import { findDataAtLookup } from './metacopy.js';
 import { looksNested } from './nested-whiteout.js';
@@ -73,34 +72,14 @@ export function detach(dir: DirNode, name: string, node: Inode): void {
   dir.index.entries.release(name, entry);
 }
 
-/** The kernel has forgotten `node`: nothing here remembers it any more. */
-export function forgetNode(u: Union, node: Inode): void {
-  u.nodes.onLoss(1 + (node instanceof DirNode ? (node.index?.entries.size ?? 0) : 0));
-  if (node instanceof FileNode) {
-    for (const { parent, name } of namesOf(node)) detach(parent, name, node);
-    unidentify(u, node);
-    dropCopy(node);
-  } else {
-    if (node.parent !== null) detach(node.parent, node.name, node);
-    if (node instanceof DirNode) for (const part of node.stack) u.dirFds.drop(part);
-    if (node instanceof DirNode && node.index !== null) u.listings.delete(node.index);
-  }
-  const { orphan } = node;
-  node.orphan = null;
-  if (orphan === null) return;
-  // The last descriptor of a large removed file: freeing its blocks takes the host a while.
-  if (node instanceof FileNode && node.format === S_IFREG) void u.jobs.close(orphan.release());
-  else orphan.close();
-}
-
 function newDirectory(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat): DirNode {
   const top = new LayerDir(entry.dir.layer, entry.dir, name);
   const node = new DirNode(dir, name, [top]);
   node.candidates = (entry.deeper ?? []).map((part) => new LayerDir(part.layer, part, name));
   const isBottom = entry.dir.layer === u.layers.at(-1);
   if (isBottom || entry.ours) node.candidates = null;
-  if (top.layer.writable) settleStack(u, node);
-  const shownBy = node.stack.find((part) => !part.layer.writable);
+  if (isUpper(top.layer)) settleStack(u, node);
+  const shownBy = node.stack.find((part) => !isUpper(part.layer));
   if (shownBy !== undefined && shownBy !== top) {
     check(u.sys.statAt(u.dirFds.fd(shownBy), '', originStat), `stat ${shownBy}`);
     setNumber(u, node, originStat);
@@ -115,9 +94,11 @@ function setNumber(u: Union, node: Inode, stat: Stat): void {
 }
 
 function newFile(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat): FileNode {
-  if (stat.nlink > 1) {
+  if (stat.nlink > 1 || u.hardLinks.size > 0) {
     const shared = sharedNode(u, stat.identity(), dir, name);
     if (shared !== null) {
+      // Its directory was forgotten, or it had no name: it is found by this one again.
+      if (shared.orphan !== null && entry.dir.layer.writable === shared.inUpper) readopt(shared, entry.dir, name);
       const place = placeOf(u, shared);
       check(u.sys.statAt(place.fd, place.name, stat), `stat ${shown(name)}`);
       return shared;
@@ -128,7 +109,7 @@ function newFile(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat)
   node.isNestedWhiteout = nested;
   setNumber(u, node, stat);
   let found = node;
-  if (entry.dir.layer.writable) found = upperFile(u, node, entry, stat);
+  if (isUpper(entry.dir.layer)) found = upperFile(u, node, entry, stat);
   else if (stat.nlink > 1) found = lowerHardLink(u, node, stat);
   if (found === node && !entry.ours) withData(u, node, stat);
   return found;
@@ -163,7 +144,7 @@ function adoptIndex(u: Union, node: FileNode, stat: Stat): void {
   const lowerKey = originStat.identity();
   const probe = u.scratch;
   const hex = indexNameOfUpper(u, node.dir, node.base, probe);
-  const index = u.workdir?.index;
+  const index = u.index;
   if (hex === null || index == null || probe.identity() !== stat.identity()) return;
   node.dir = index;
   node.base = hex;
@@ -178,7 +159,7 @@ function lowerHardLink(u: Union, node: FileNode, stat: Stat): FileNode {
   const lowerLinks = stat.nlink;
   identify(u, node, key);
   const hex = indexName(u, node.dir, node.base);
-  const index = u.workdir?.index;
+  const index = u.index;
   if (hex === null || index == null || u.sys.statAt(index.layer.fd, hex, stat) < 0) {
     check(u.sys.statAt(u.dirFds.fd(node.dir), node.base, stat), `stat ${node.dir}`);
     return node;

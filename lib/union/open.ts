@@ -120,9 +120,8 @@ function chooseMode(u: Union, node: FileNode, fd: number, flags: number, opener:
     policy: u.options.passthrough,
   });
   if (mode === 'stale') throw fail('ESTALE', 'a lower file in passthrough is opened for writing');
-  // Root keeps privileges when it writes, on any filesystem.
-  const risky = mode === 'passthrough' && wantsWrite(flags) && opener !== 0 && isPrivileged(u, { fd, name: '' });
-  return risky ? withoutPrivileges(u, node) : mode;
+  const risky = mode === 'passthrough' && wantsWrite(flags) && isPrivileged(u, { fd, name: '' });
+  return risky ? withoutPrivileges(u, node, opener) : mode;
 }
 
 /** Setuid, setgid, or with capabilities. */
@@ -135,11 +134,12 @@ function isPrivileged(u: Union, { fd, name }: Place): boolean {
 
 /**
  * Writes in passthrough are made with the server's rights, which keep setuid and capabilities: such a
- * file is written through the data plane, which strips them as the kernel asks. Where passthrough
- * opens live already it is stripped now.
+ * file is written through the data plane, which strips them as the kernel asks, also when root opened
+ * it and another user writes. Where passthrough opens live already it is stripped now; root keeps it.
  */
-function withoutPrivileges(u: Union, node: FileNode): IoMode {
+function withoutPrivileges(u: Union, node: FileNode, opener: number): IoMode {
   if (node.backing === null) return 'cached';
+  if (opener === 0) return 'passthrough';
   killPrivileges(u, node, unknownChanger, u.scratch);
   return 'passthrough';
 }

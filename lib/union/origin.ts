@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer';
 import type { HostHandle, Syscalls } from '../sys/calls.js';
 import { O_PATH } from '../sys/constants.js';
 import { type Stat, W } from '../sys/stat.js';
-import type { Layer } from './layers.js';
+import { isUpper, type Layer } from './layers.js';
 import { dialects } from './private-xattrs.js';
 import type { Union } from './union.js';
 
@@ -111,7 +111,7 @@ export function statOrigin(u: Union, origin: Uint8Array, out: Stat): boolean {
   const decoded = decodeOrigin(origin);
   if (decoded === null) return false;
   const wanted = Buffer.from(decoded.uuid);
-  const layer = u.layers.find((candidate) => !candidate.writable && wanted.equals(layerUuid(u.sys, candidate)));
+  const layer = u.layers.find((candidate) => !isUpper(candidate) && wanted.equals(layerUuid(u.sys, candidate)));
   if (layer === undefined) return false;
   if (!u.features.openHandles) return readNumber(u.sys, layer, decoded.handle, out);
   const fd = u.sys.openHandle(layer.fd, decoded.handle, O_PATH);

@@ -98,7 +98,7 @@ export function beforeNameGoes(u: Union, node: FileNode, inUpper: boolean): () =
 /** After a name of `node` went: its place is another name, or the descriptor kept before. */
 export function afterName(u: Union, node: FileNode, dir: DirNode, name: string, inUpper: boolean): void {
   dropName(node, dir, name);
-  const index = u.workdir?.index ?? null;
+  const index = u.index;
   const parent = node.parent;
   if (parent === null) {
     const stat = u.scratch;

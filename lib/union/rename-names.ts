@@ -59,7 +59,6 @@ export function settleExchange(from: RenameEnd, to: RenameEnd, oldUpper: LayerDi
   ] as const) {
     entry.dir = upper;
     entry.deeper = null;
-    entry.beneath = true;
     entry.closed = true;
     entry.ours = false;
   }

@@ -6,7 +6,7 @@ import type { HandleTable } from '../nodes/handle-table.js';
 import type { NodeTable } from '../nodes/node-table.js';
 import type { Jobs, Syscalls } from '../sys/calls.js';
 import type { Stat } from '../sys/stat.js';
-import type { DirFds } from './dir-fds.js';
+import type { DirFds, LayerDir } from './dir-fds.js';
 import type { Features } from './features.js';
 import type { DirIndex, DirNode, FileHandle, FileNode, Inode, Listing } from './inode.js';
 import type { InodeNumbers } from './inode-numbers.js';
@@ -55,6 +55,8 @@ export interface Union {
   readonly features: Features;
   /** null on a read-only mount. */
   readonly workdir: Workdir | null;
+  /** WORK/index, where hard links of lowers are kept together; null when it is not used. */
+  readonly index: LayerDir | null;
   /** Files with several hard links, by Stat.identity(). */
   readonly hardLinks: Map<string, FileNode>;
   /** Metadata-only copies of the upper whose data is coming in, by Stat.identity(); settles when that has ended. */

@@ -6,8 +6,6 @@ import { log } from '../log.js';
 import type { Syscalls } from '../sys/calls.js';
 import { check } from '../sys/check.js';
 import { AT_REMOVEDIR, DT_DIR, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
-import { LayerDir } from './dir-fds.js';
-import { scratchLayer } from './layers.js';
 
 /** How deep leftovers may nest; deeper ones stay, with a warning. */
 const MAX_DEPTH = 1024;
@@ -40,7 +38,7 @@ function removeChildren(sys: Syscalls, fd: number, depth: number): number {
   return 0;
 }
 
-/** WORK/work and, where hard links are kept together, WORK/index; open for the life of the mount. */
+/** WORK and WORK/work, open for the life of the mount. */
 export class Workdir {
   readonly #sys: Syscalls;
   /** Descriptor of WORK/work. */
@@ -49,8 +47,6 @@ export class Workdir {
   readonly outer: number;
   /** No other mount uses it: what is found here is left over. */
   readonly owned: boolean;
-  /** WORK/index as a layer directory; null when it is not used. */
-  index: LayerDir | null = null;
   #counter = 0;
   /** Name of the shared whiteout, which each whiteout is a hard link of. */
   #whiteout: string | null = null;
@@ -64,14 +60,6 @@ export class Workdir {
     if (made < 0 && made !== -errno.EEXIST) throw new ErrnoError(-made, 'workdir: mkdir work');
     this.fd = check(sys.openAt(outer, 'work', O_RDONLY | O_DIRECTORY, 0), 'workdir: work');
     this.clear();
-  }
-
-  /** Opens WORK/index, where each file that was a lower hard link has an entry. */
-  useIndex(path: string): void {
-    const made = this.#sys.mkdirAt(this.outer, 'index', 0o700);
-    if (made < 0 && made !== -errno.EEXIST) throw new ErrnoError(-made, 'workdir: mkdir index');
-    const fd = check(this.#sys.openAt(this.outer, 'index', O_RDONLY | O_DIRECTORY, 0), 'workdir: index');
-    this.index = new LayerDir(scratchLayer(`${path}/index`, fd), null, '');
   }
 
   /** A name that nothing in WORK/work has. */
@@ -116,7 +104,6 @@ export class Workdir {
   close(): void {
     this.retireWhiteout();
     this.clear();
-    if (this.index !== null) this.#sys.close(this.index.layer.fd);
     this.#sys.close(this.fd);
     this.#sys.close(this.outer);
   }

@@ -72,7 +72,8 @@ export function setXattr(
   }
   check(u.sys.setXattr(place.fd, place.name, name, value, flags), key);
   node.keptCtime = null;
-  if (!killSetgid) return;
+  // Linux asks for it with a default ACL too, which gives no rights to anybody.
+  if (!killSetgid || key !== 'system.posix_acl_access') return;
   const stat = new Stat();
   check(u.sys.statAt(place.fd, place.name, stat), 'stat');
   if ((stat.mode & S_ISGID) !== 0) check(u.sys.chmodAt(place.fd, place.name, stat.mode & 0o7777 & ~S_ISGID), 'chmod');

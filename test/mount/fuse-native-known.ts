@@ -13,6 +13,8 @@ export const fuseNativeKnown: Known = {
   'attributes: futimens on a read-only descriptor': 'times cross the package as JavaScript dates, milliseconds',
   'attributes: statx tells the birth time': 'libfuse 2.9 has no statx',
   'directories: fstat of an open removed directory': 'a path cannot name a removed directory',
+  'directories: attributes of an open removed directory': 'a path cannot name a removed directory',
+  'directories: fsync of a removed directory': 'a path cannot name a removed directory',
   'create: symlink and readlink': 'names cross the package as UTF-8 strings',
   'create: new files belong to who made them': 'the package does not tell who calls',
   'remove: a sticky directory keeps others out': 'the package does not tell who calls',
@@ -34,6 +36,8 @@ export const fuseNativeKnown: Known = {
   'data: fallocate punches a hole': 'the package has no fallocate',
   'data: fallocate zeroes a range': 'the package has no fallocate',
   'xattrs: trusted xattrs are hidden from users': 'the package does not tell who calls',
+  'xattrs: a default ACL takes no setgid away from a stranger to the group':
+    'libfuse 2.9 does not negotiate POSIX ACLs',
   'xattrs: an ACL lets a user in': 'libfuse 2.9 does not negotiate POSIX ACLs',
   'xattrs: a default ACL goes to new files and directories': 'libfuse 2.9 does not negotiate POSIX ACLs',
   'xattrs: a default ACL that stood there before works': 'libfuse 2.9 does not negotiate POSIX ACLs',

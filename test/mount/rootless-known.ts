@@ -26,6 +26,7 @@ export const userKnown: Known = {
   'attributes: fchmod and fchown on a read-only descriptor': 'chown to another user',
   'attributes: chmod of a device and a fifo': 'makes a device',
   'create: mknod: device, fifo, socket, plain file': 'makes devices',
+  'xattrs: a default ACL takes no setgid away from a stranger to the group': 'chown to another user',
   'data: root keeps setuid when it writes, truncates, punches and opens with O_TRUNC': 'is not root',
   "data: root keeps setuid of another one's file when it appends beside a reader, by a second name": 'is not root',
   'xattrs: what stood there before is kept and can be changed': 'a trusted xattr',

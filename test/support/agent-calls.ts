@@ -107,6 +107,10 @@ export abstract class AgentCalls {
   fsize = (bytes: number) => this.#n('fsize', bytes);
   umask = (mask: number) => this.#n('umask', mask);
   pid = () => this.#n('pid');
+  fsids = (uid: number, gid: number) => this.#n('fsids', uid, gid);
+  mount = (source: string, target: string, type: string, flags: number, data: string) =>
+    this.#n('mount', source, target, type, flags, data);
+  umount = (target: string, flags = 0) => this.#n('umount', target, flags);
 
   open = (path: string, flags: number, mode = 0o644) => this.#n('open', path, flags, mode);
   openat = (dir: number, path: string, flags: number, mode = 0o644) => this.#n('openat', dir, path, flags, mode);
@@ -242,8 +246,8 @@ export abstract class AgentCalls {
   }
 
   /** The whole content of a file, or -errno. */
-  async cat(path: string): Promise<string | number> {
-    const fd = await this.open(path, 0);
+  async cat(path: string, flags = 0): Promise<string | number> {
+    const fd = await this.open(path, flags);
     if (fd < 0) return fd;
     const data = await this.pread(fd, 1 << 22, 0);
     await this.close(fd);

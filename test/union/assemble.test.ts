@@ -56,9 +56,9 @@ unionTest(t, 'what a crash left in work goes', layout, async (t, w) => {
 });
 
 unionTest(t, 'the index is there only when it can be used', layout, async (t, w) => {
-  t.ok(w.u.workdir?.index);
+  t.ok(w.u.index);
   await w.remount({ index: false });
-  t.equal(w.u.workdir?.index, null);
+  t.equal(w.u.index, null);
 });
 
 const opaqueRoot = { lowers: [{ '.wh..wh..opq': file(''), a: file('') }, { b: file('') }] };

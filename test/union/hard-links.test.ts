@@ -90,6 +90,19 @@ unionTest(t, 'all names are one node before and after a copy-up', layout, async 
   t.equal(count(w, 'b'), 3);
 });
 
+unionTest(t, 'a mount that only reads finds copies through the index', layout, async (t, w) => {
+  const node = w.file('a');
+  copyUp(w.u, node, 'data');
+  const fd = w.u.dirFds.fd(node.dir);
+  w.sys.chmodAt(fd, node.base, 0o600);
+  const { inoLow } = node;
+  await w.remount({ readOnly: true });
+  for (const path of ['b', 'd/c', 'a']) {
+    w.node(path);
+    t.same([w.stat.mode & 0o777, w.stat.nlink, w.stat.inoLow], [0o600, 3, inoLow], path);
+  }
+});
+
 unionTest(t, 'a name that was not known at the copy-up finds the copy', layout, async (t, w) => {
   copyUp(w.u, w.file('a'), 'data');
   const fd = w.u.dirFds.fd(w.file('a').dir);

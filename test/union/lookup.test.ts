@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { errno } from '../../lib/errno.js';
-import { forgetNode, lookup, namesIn, visibleEntry } from '../../lib/union/lookup.js';
+import { lookup, namesIn, visibleEntry } from '../../lib/union/lookup.js';
 import { FaultySyscalls } from '../support/faulty-syscalls.js';
 import { dir, file, sparse, symlink, whiteout } from '../support/tree.js';
 import { codeOf, unionTest } from '../support/union-in-temp.js';
@@ -57,13 +57,6 @@ unionTest(t, 'numbers survive forget', layout, (t, w) => {
     w.u.nodes.forget(node.id, nlookup);
     t.match(w.node(path), { inoLow, inoHigh }, path);
   }
-});
-
-unionTest(t, 'forgetting twice is harmless', layout, (t, w) => {
-  const node = w.node('d/x');
-  forgetNode(w.u, node);
-  forgetNode(w.u, node);
-  t.equal(w.dir('d').index?.liveNodes, 0);
 });
 
 unionTest(t, 'a removed directory has no names', layout, (t, w) => {

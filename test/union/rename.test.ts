@@ -6,6 +6,7 @@ import { errno } from '../../lib/errno.js';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../lib/sys/constants.js';
 import { syscalls } from '../../lib/sys/syscalls.js';
 import { namesIn } from '../../lib/union/lookup.js';
+import { unlink } from '../../lib/union/remove.js';
 import { planRename, rename } from '../../lib/union/rename.js';
 import type { RenameEnd } from '../../lib/union/rename-names.js';
 import { type SweepCase, sweep } from '../support/fault-sweep.js';
@@ -196,3 +197,11 @@ unionTest(
     t.same(w.names('hidden'), ['l', 'u']);
   },
 );
+
+unionTest(t, 'after an exchange a name is whited out only where something lies beneath', layout, (t, w) => {
+  move(w, 'up', 'low', RENAME_EXCHANGE)();
+  unlink(w.u, w.dir(''), 'up');
+  t.notOk(existsSync(`${w.upper}/up`), 'kernel overlayfs lists a whiteout that hides nothing');
+  unlink(w.u, w.dir(''), 'low');
+  t.ok(lstatSync(`${w.upper}/low`).isCharacterDevice());
+});

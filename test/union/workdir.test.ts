@@ -13,9 +13,6 @@ unionTest(t, 'made when it is not there, private', layout, (t, w) => {
   const work = new Workdir(w.sys, w.sys.openPath(w.work, 0));
   t.equal(statSync(`${w.work}/work`).mode & 0o777, 0o700);
   t.not(work.temporary(), work.temporary());
-  t.equal(work.index, null);
-  work.useIndex(w.work);
-  t.ok(existsSync(`${w.work}/index`));
   work.close();
 });
 

@@ -56,6 +56,16 @@ export const data: Family = {
     await is(user.write(fd, 'y'), 1);
     await is((await ok(a.stat('s'))).mode, 0o100777);
   },
+  'writing strips setuid for a user whose descriptor root opened': async ({ a }) => {
+    await ok(a.put('s', 'x'));
+    await ok(a.chown('s', 1, 1));
+    await ok(a.chmod('s', 0o6777));
+    const fd = await ok(a.open('s', O.WRONLY));
+    await ok(a.fsids(USER, USER));
+    await is(a.write(fd, 'y'), 1);
+    await ok(a.fsids(0, 0));
+    await is((await ok(a.stat('s'))).mode, 0o100777);
+  },
   'root keeps setuid when it writes, truncates, punches and opens with O_TRUNC': async ({ a }) => {
     const kept = async (what: string): Promise<void> => {
       const st = await ok(a.stat('run'));

@@ -134,6 +134,25 @@ export const directories: Family = {
     const st = await ok(a.fstat(await a.dirfd(stream)));
     await is(st.mode & S.IFMT, S.IFDIR);
   },
+  'attributes of an open removed directory': {
+    tree: { old: dir({}, { mode: 0o750, xattrs: { 'user.k': 'v' } }) },
+    run: async ({ a }) => {
+      const fd = await ok(a.open('old', O.RDONLY));
+      await ok(a.rmdir('old'));
+      await ok(a.fchmod(fd, 0o700));
+      await ok(a.futimens(fd, 1n, 2_000_000_002n));
+      await ok(a.fsetxattr(fd, 'user.l', 'w'));
+      const st = await ok(a.fstat(fd));
+      await is([st.mode & 0o7777, st.mtime], [0o700, 2_000_000_002n]);
+      await is([await a.fgetxattr(fd, 'user.k'), await a.fgetxattr(fd, 'user.l')], ['v', 'w']);
+      await fails(a.lstat('old'), 'ENOENT');
+    },
+  },
+  'fsync of a removed directory': async ({ a }) => {
+    const fd = await ok(a.open('dir', O.RDONLY));
+    await ok(a.rmtree('dir'));
+    await ok(a.fsync(fd));
+  },
   'fsync of a directory': async ({ a }) => {
     const fd = await ok(a.open('dir', O.RDONLY | O.DIRECTORY));
     await ok(a.put('dir/x', 'x'));

@@ -110,6 +110,16 @@ export const xattrs: Family = {
     await ok(user.setxattr('other', 'user.mine', 'x'));
     await fails(user.setxattr('file', 'user.mine', 'x'), 'EACCES', 'EPERM');
   },
+  'a default ACL takes no setgid away from a stranger to the group': async ({ a, client }) => {
+    await ok(a.mkdir('shared'));
+    await ok(a.chown('shared', USER, 7));
+    await ok(a.chmod('shared', 0o2770));
+    const user = await client(USER);
+    await ok(user.setxattr('shared', DEFAULT, userMayRead));
+    await is((await ok(a.stat('shared'))).mode & 0o7777, 0o2770);
+    await ok(user.setxattr('shared', ACCESS, userMayRead));
+    await is((await ok(a.stat('shared'))).mode & 0o2000, 0);
+  },
   'the union keeps its own xattrs to itself': async ({ a, expects }) => {
     await is(a.rmtree('dir'), 0);
     await ok(a.mkdir('dir'));

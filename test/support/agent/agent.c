@@ -1,6 +1,7 @@
 // One client process of the filesystem under test. Reads a call per line from stdin, makes it, and
 // answers a line: the result (or -errno) and what the call gave back. Strings are percent-encoded.
 #include "agent.h"
+#include <signal.h>
 #include <sys/resource.h>
 
 struct token tokens[MAX_TOKENS];
@@ -85,7 +86,8 @@ static void tokenize(char *line) {
 }
 
 static const struct call *find(const char *name) {
-  const struct call *const tables[] = {path_calls, fd_calls, map_calls, walk_calls, mount_calls};
+  const struct call *const tables[] = {path_calls, fd_calls,    map_calls,
+                                       walk_calls, mount_calls, namespace_calls};
   for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
     for (const struct call *call = tables[t]; call->name; call++) {
       if (strcmp(call->name, name) == 0) return call;
@@ -112,6 +114,8 @@ int main(void) {
   struct rlimit files = {65536, 65536};
   setrlimit(RLIMIT_NOFILE, &files);
   umask(0);
+  // A fifo that nobody reads is an errno, not an end.
+  signal(SIGPIPE, SIG_IGN);
   append("", 0);
   while (getline(&line, &capacity, stdin) > 0) {
     tokenize(line);

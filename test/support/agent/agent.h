@@ -42,6 +42,6 @@ struct call {
   long long (*run)(void);
 };
 
-extern const struct call path_calls[], fd_calls[], map_calls[], walk_calls[], mount_calls[];
+extern const struct call path_calls[], fd_calls[], map_calls[], walk_calls[], mount_calls[], namespace_calls[];
 
 #endif

@@ -6,6 +6,12 @@
 #include <sys/xattr.h>
 
 static long long records, failures;
+static char first_failure[4096];
+
+// Counts a failure, and keeps the first one's name and errno.
+static void failed(const char *name) {
+  if (failures++ == 0) snprintf(first_failure, sizeof first_failure, "%s: errno %d", name, errno);
+}
 
 static int by_name(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
@@ -23,7 +29,7 @@ static char **names_of(int fd) {
     if (count + 2 > capacity) names = realloc(names, (capacity *= 2) * sizeof *names);
     names[count++] = strdup(entry->d_name);
   }
-  if (errno) failures++;
+  if (errno) failed("readdir");
   if (stream) closedir(stream);
   qsort(names, count, sizeof *names, by_name);
   names[count] = NULL;
@@ -37,14 +43,14 @@ static unsigned long long hash_file(int dirfd, const char *name) {
   int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOATIME);
   if (fd < 0) fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
-    failures++;
+    failed(name);
     return (unsigned long long)errno;
   }
   ssize_t got;
   while ((got = read(fd, chunk, sizeof chunk)) > 0) {
     for (ssize_t i = 0; i < got; i++) hash = (hash ^ chunk[i]) * 0x100000001b3ULL;
   }
-  if (got < 0) failures++;
+  if (got < 0) failed(name);
   close(fd);
   return hash;
 }
@@ -60,7 +66,7 @@ static void put_xattrs(int dirfd, const char *name) {
   size_t count = 0, used = 0;
   snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dirfd, name);
   ssize_t length = llistxattr(path, list, sizeof list);
-  if (length < 0 && errno != EOPNOTSUPP) failures++;
+  if (length < 0 && errno != EOPNOTSUPP) failed(path);
   for (char *key = list; length > 0 && key < list + length && count < 256; key += strlen(key) + 1) sorted[count++] = key;
   qsort(sorted, count, sizeof *sorted, compare_names);
   for (size_t i = 0; i < count; i++) {
@@ -77,7 +83,7 @@ static void put_xattrs(int dirfd, const char *name) {
 static void put_record(int dirfd, const char *path, const char *name, const struct stat *st) {
   char target[8192];
   ssize_t length = S_ISLNK(st->st_mode) ? readlinkat(dirfd, name, target, sizeof target) : 0;
-  if (length < 0) failures++;
+  if (length < 0) failed(path);
   put_bytes(path, strlen(path));
   put_unsigned(st->st_mode);
   put_unsigned(st->st_uid);
@@ -100,14 +106,14 @@ static void walk(int dirfd, const char *path, const char *name) {
   struct stat st;
   char child[8192];
   if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-    failures++;
+    failed(path);
     return;
   }
   put_record(dirfd, path, name, &st);
   if (!S_ISDIR(st.st_mode)) return;
   int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) {
-    failures++;
+    failed(name);
     return;
   }
   char **names = names_of(fd);
@@ -120,13 +126,14 @@ static void walk(int dirfd, const char *path, const char *name) {
   close(fd);
 }
 
-// walk DIRECTORY: 15 tokens a file, the root first as "."; then how many calls failed.
+// walk DIRECTORY: 15 tokens a file, the root first as "."; then the first failure, and how many there were.
 static long long do_walk(void) {
   records = failures = 0;
   int fd = open(str(1), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return -errno;
   walk(fd, ".", ".");
   close(fd);
+  put_bytes(first_failure, failures ? strlen(first_failure) : 0);
   put_num(failures);
   return records;
 }
@@ -135,7 +142,7 @@ static void remove_tree(int dirfd, const char *name) {
   if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT) return;
   int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) {
-    failures++;
+    failed(name);
     return;
   }
   char **names = names_of(fd);
@@ -145,7 +152,7 @@ static void remove_tree(int dirfd, const char *name) {
   }
   free(names);
   close(fd);
-  if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0) failures++;
+  if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0) failed(name);
 }
 
 // rmtree PATH: how many calls failed.
