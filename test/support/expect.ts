@@ -32,12 +32,12 @@ export function yes(condition: unknown, message: string): asserts condition {
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Waits until `probe` holds, at most `ms`; whether it did. */
-export async function eventually(probe: () => boolean | Promise<boolean>, ms = 5000): Promise<boolean> {
+/** Waits until `probe` holds, at most `ms`, asking every `step` ms; whether it did. */
+export async function eventually(probe: () => boolean | Promise<boolean>, ms = 5000, step = 20): Promise<boolean> {
   const end = Date.now() + ms;
   while (Date.now() < end) {
     if (await probe()) return true;
-    await sleep(20);
+    await sleep(step);
   }
   return probe();
 }

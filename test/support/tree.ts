@@ -207,7 +207,8 @@ function parseEntry(v: readonly string[]): Entry {
 export async function walkTree(agent: Agent, path = '.'): Promise<Entry[]> {
   const { result, values } = await agent.call('walk', path);
   if (result < 0) throw new Error(`walk of ${path}: ${result}`);
-  if (values.at(-1) !== '0') throw new Error(`walk of ${path}: ${values.at(-1)} calls failed`);
+  if (values.at(-1) !== '0')
+    throw new Error(`walk of ${path}: ${values.at(-1)} failures, first ${decode(values.at(-2))}`);
   const entries: Entry[] = [];
   for (let at = 0; at + FIELDS <= values.length; at += FIELDS) entries.push(parseEntry(values.slice(at, at + FIELDS)));
   return entries;
@@ -216,6 +217,8 @@ export async function walkTree(agent: Agent, path = '.'): Promise<Entry[]> {
 export interface Comparison {
   /** Modification times to the nanosecond; false leaves them out. */
   readonly mtime?: boolean;
+  /** Modification times up to this one to the nanosecond, any later one as `late`. */
+  readonly since?: bigint;
   /** `all` includes trusted and security ones, `user` is the default. */
   readonly xattrs?: 'none' | 'user' | 'all';
   /** Which names are one file; true by default. */
@@ -243,6 +246,9 @@ function describe(entry: Entry, group: string | undefined, how: Comparison): str
   if (type === S.IFCHR || type === S.IFBLK) parts.push(`dev ${entry.rdev}`);
   if (group !== undefined && entry.nlink > 1 && how.links !== false) parts.push(`nlink ${entry.nlink} as ${group}`);
   if (how.mtime) parts.push(`mtime ${entry.mtime}`);
+  // Linux moves no times of a fifo on FUSE when it is written.
+  const shown = how.since !== undefined && type !== S.IFIFO;
+  if (shown) parts.push(`mtime ${entry.mtime > (how.since as bigint) ? 'late' : entry.mtime}`);
   if (how.xattrs === 'none') return parts.join(' ');
   const kept = entry.xattrs.filter((pair) => how.xattrs === 'all' || SHOWN_XATTRS.test(pair));
   return [...parts, ...kept.map((pair) => JSON.stringify(pair))].join(' ');
