@@ -46,18 +46,17 @@ function forgetDirectory(u: Union, dir: DirNode): void {
  * found again by the file's identity.
  */
 function loseDirectory(u: Union, file: FileNode, dir: DirNode, name: string): void {
-  const kept = file.aliases === null ? standAlone(u, file) : takeOtherName(file, dir);
-  if (!kept) return;
+  const elsewhere = file.aliases !== null && takeOtherName(file, dir);
+  if (!elsewhere && !standAlone(u, file)) return;
   dropName(file, dir, name);
   detach(dir, name, file);
 }
 
-/** A file without another name is kept by a descriptor. */
+/** A file without a name elsewhere is kept by a descriptor. */
 function standAlone(u: Union, file: FileNode): boolean {
-  if (file.dir === u.index) return true;
+  if (file.dir === u.index || file.orphan !== null) return true;
   const fd = openAtPlace(u, placeOf(u, file), O_PATH);
   if (fd < 0) return false;
-  file.orphan?.close();
   file.orphan = new OwnedFd(u.sys, fd);
   if (u.sys.statAt(fd, '', u.scratch) === 0) identify(u, file, u.scratch.identity());
   return true;

@@ -115,13 +115,17 @@ export class Names {
     return [...this.#entries, ...this.#unpacked].filter(([, entry]) => entry.node !== null);
   }
 
-  *values(): Generator<Entry> {
-    yield* this.#entries.values();
+  *named(): Generator<[string, Entry]> {
+    yield* this.#entries;
     const count = this.packed?.cookies.length ?? 0;
     for (let at = 0; at < count; at += 1) {
       const found = this.packedAt(at);
-      if (found !== null) yield found.entry;
+      if (found !== null) yield [found.name, found.entry];
     }
+  }
+
+  *values(): Generator<Entry> {
+    for (const [, entry] of this.named()) yield entry;
   }
 
   #made(record: PackedRecord): Entry {

@@ -55,8 +55,9 @@ export function restoreMark(u: Union, node: Inode, key: string): void {
   const isMark = node instanceof DirNode && opaqueNames.some((stored) => visibleName(stored) === key);
   if (!isMark || node.index === null) return;
   node.index.holdsNested = false;
-  for (const { kind, dir } of node.index.entries.values()) {
-    if (kind === DT_CHR && dir.layer.writable) markAsHolder(u, node);
+  for (const [name, { kind, dir }] of node.index.entries.named()) {
+    const device = kind === DT_CHR && dir.layer.writable;
+    if (device && isNested(u.sys, u.dirFds.fd(dir), name)) markAsHolder(u, node);
   }
 }
 

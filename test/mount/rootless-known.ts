@@ -5,6 +5,7 @@
 import type { Known } from './conformance/run.js';
 
 export const usernsKnown: Known = {
+  'xattrs: trusted.overlay.opaque of a directory with a device goes when it is removed': 'a trusted xattr',
   'attributes: ids up to 2^32-2': 'no such ids here',
   'attributes: chmod of a device and a fifo': 'makes a device',
   'create: mknod: device, fifo, socket, plain file': 'makes devices',
@@ -18,6 +19,7 @@ export const usernsKnown: Known = {
 };
 
 export const userKnown: Known = {
+  'xattrs: trusted.overlay.opaque of a directory with a device goes when it is removed': 'makes a device',
   'attributes: shows what was made': 'expects root as owner',
   'attributes: chown a file, and setuid goes': 'chown to another user',
   'attributes: chown one id and leave the other': 'chown to another user',

@@ -6,6 +6,7 @@ import { copyUp } from '../../lib/union/copy-up.js';
 import { createUnnamed, link } from '../../lib/union/create.js';
 import { forgetNode } from '../../lib/union/forget.js';
 import { namesOf } from '../../lib/union/hard-links.js';
+import { unlink } from '../../lib/union/remove.js';
 import { rename } from '../../lib/union/rename.js';
 import { dir, file, hardlink } from '../support/tree.js';
 import { root, unionTest } from '../support/union-in-temp.js';
@@ -60,3 +61,17 @@ unionTest(
     t.equal(w.stat.nlink, 1);
   },
 );
+
+unionTest(t, 'a file with all its names in a forgotten directory', layout, (t, w) => {
+  const { node, fd } = createUnnamed(w.u, w.dir('d'), 0o600, O_RDWR, root, w.stat);
+  w.sys.close(fd);
+  w.u.nodes.remember(node);
+  for (const name of ['one', 'two']) link(w.u, node, w.dir('d'), name, w.stat);
+  w.u.nodes.forget(w.dir('d').id, 1);
+  t.same([...namesOf(node)], []);
+  for (const name of ['one', 'two']) t.equal(w.node(`d/${name}`), node);
+  unlink(w.u, w.dir('d'), 'one');
+  t.equal(w.node('d/two'), node);
+  t.ok(w.has('d/two'));
+  t.equal(w.stat.nlink, 1);
+});

@@ -1,7 +1,7 @@
 // Extended attributes of every namespace, POSIX ACLs, and what a union keeps to itself.
 
 import { fails, is, ok, yes } from '../../support/expect.js';
-import { O, XATTR } from '../../support/linux.js';
+import { O, S, XATTR } from '../../support/linux.js';
 import { dir, file } from '../../support/tree.js';
 import { type Family, USER } from './case.js';
 
@@ -119,6 +119,13 @@ export const xattrs: Family = {
     await is((await ok(a.stat('shared'))).mode & 0o7777, 0o2770);
     await ok(user.setxattr('shared', ACCESS, userMayRead));
     await is((await ok(a.stat('shared'))).mode & 0o2000, 0);
+  },
+  'trusted.overlay.opaque of a directory with a device goes when it is removed': async ({ a }) => {
+    await ok(a.mkdir('d'));
+    await ok(a.mknod('d/null', S.IFCHR | 0o600, 1, 3));
+    await ok(a.setxattr('d', 'trusted.overlay.opaque', 'x'));
+    await ok(a.removexattr('d', 'trusted.overlay.opaque'));
+    await fails(a.getxattr('d', 'trusted.overlay.opaque'), 'ENODATA');
   },
   'the union keeps its own xattrs to itself': async ({ a, expects }) => {
     await is(a.rmtree('dir'), 0);

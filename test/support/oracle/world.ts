@@ -95,7 +95,9 @@ export class World {
     if (typeof st === 'number') return shownResult(st);
     const type = st.mode & S.IFMT;
     // Linux moves no times of a fifo on FUSE when it is written.
-    const mtime = st.mtime > this.since || type === S.IFIFO ? 'late' : String(st.mtime);
+    // A removed directory loses its whiteouts, which moves its time.
+    const untold = type === S.IFIFO || (type === S.IFDIR && st.nlink === 0);
+    const mtime = st.mtime > this.since || untold ? 'late' : String(st.mtime);
     const common = [st.mode.toString(8), st.uid, st.gid, mtime];
     if (type === S.IFDIR) return common;
     return [...common, st.size, st.nlink, type === S.IFCHR ? st.rdev : ''];
