@@ -16,9 +16,9 @@ const inBothDialects = (suffix: string): readonly string[] =>
 const whiteoutNames = inBothDialects('whiteout');
 const opaqueNames = inBothDialects('opaque');
 /** Tells the device from an empty file that a user marked himself. Overlayfs asks only whether there is a value. */
-const DEVICE = Buffer.from('char');
+export const DEVICE = Buffer.from('char');
 /** Overlayfs's value for "holds whiteouts of this form". */
-const HOLDER = Buffer.from('x');
+export const HOLDER = Buffer.from('x');
 
 /** Whether a directory with these xattrs may hold some; the value does not matter: nested opaque directories may. */
 export function mayHoldNested(xattrs: readonly string[]): boolean {

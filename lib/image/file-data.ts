@@ -1,0 +1,75 @@
+// The bytes of one file, in pieces, without holes where leaving them out pays. Owns the descriptor it is given.
+
+import { Buffer } from 'node:buffer';
+import { read } from 'node:fs';
+import { errno, fail } from '../errno.js';
+import { check } from '../sys/check.js';
+import { SEEK_DATA, SEEK_HOLE } from '../sys/constants.js';
+import type { OwnedFd } from '../sys/fd.js';
+import type { Syscalls } from '../sys/syscalls.js';
+import type { Extent } from './tar/entry.js';
+
+/** Read at a time, bytes. */
+const PIECE = 1 << 20;
+/** Holes are kept when they save more than this, bytes. */
+const WORTH = 1 << 20;
+/** More pieces than this are written as one file without holes. */
+const MAX_EXTENTS = 1 << 16;
+
+/** Where the data of a file with holes is; null when it has none worth keeping. `blocks` are its 512-byte blocks. */
+export function extentsOf(sys: Syscalls, fd: number, size: number, blocks: number): Extent[] | null {
+  if (size - blocks * 512 <= WORTH) return null;
+  const extents: Extent[] = [];
+  let [at, held] = [0, 0];
+  while (at < size) {
+    const offset = sys.lseek(fd, at, SEEK_DATA);
+    if (offset === -errno.ENXIO) break;
+    if (offset < 0 || offset >= size) return offset < 0 ? null : extents;
+    const end = Math.min(size, check(sys.lseek(fd, offset, SEEK_HOLE), 'find a hole'));
+    extents.push({ offset, length: end - offset });
+    held += end - offset;
+    at = end;
+    if (extents.length > MAX_EXTENTS) return null;
+  }
+  return size - held > WORTH ? extents : null;
+}
+
+function readPiece(fd: number, into: Buffer, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(fd, into, 0, into.length, position, (error, count) => (error === null ? resolve(count) : reject(error)));
+  });
+}
+
+async function* piecesOfOne(fd: number, { offset, length }: Extent, path: string): AsyncGenerator<Buffer> {
+  for (let at = 0; at < length; ) {
+    const buffer = Buffer.allocUnsafe(Math.min(PIECE, length - at));
+    const count = await readPiece(fd, buffer, offset + at);
+    if (count === 0) throw fail('EIO', `${path} became shorter while it was read`);
+    yield buffer.subarray(0, count);
+    at += count;
+  }
+}
+
+/** The bytes of `extents`, in fresh buffers. Reading is not done on this thread. */
+export async function* piecesOf(file: OwnedFd, extents: readonly Extent[], path: string): AsyncGenerator<Buffer> {
+  try {
+    for (const extent of extents) yield* piecesOfOne(file.fd, extent, path);
+  } finally {
+    file.close();
+  }
+}
+
+/** All of a small file at once. */
+export function wholeFile(sys: Syscalls, file: OwnedFd, size: number, path: string): Buffer {
+  try {
+    const buffer = Buffer.allocUnsafe(size);
+    for (let at = 0; at < size; ) {
+      const count = check(sys.pread(file.fd, buffer.subarray(at), at), `read ${path}`);
+      if (count === 0) throw fail('EIO', `${path} became shorter while it was read`);
+      at += count;
+    }
+    return buffer;
+  } finally {
+    file.close();
+  }
+}
