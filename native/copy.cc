@@ -5,6 +5,7 @@
 #include "copy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -60,6 +61,7 @@ int64_t Bounce(const CopyPlan& plan, Range range, char* buffer) {
     if (got == 0) return 0;  // the source shrank; ftruncate makes up the size
     int64_t rc = WriteAll(plan.to, buffer, static_cast<size_t>(got), range.at);
     if (rc < 0) return rc;
+    if (plan.write_back) sync_file_range(plan.to, range.at, got, SYNC_FILE_RANGE_WRITE);
     range.at += got;
   }
   return 0;
@@ -87,6 +89,7 @@ int64_t CopyExtent(const CopyPlan& plan, Range range) {
     // Some filesystems answer 0 for files whose size they do not tell; reading decides.
     if (got == 0 || (got < 0 && CannotShare(static_cast<int>(-got)))) return CopyThroughMemory(plan, range);
     if (got < 0) return got;
+    if (plan.write_back) sync_file_range(plan.to, range.at, got, SYNC_FILE_RANGE_WRITE);
     range.at += got;
   }
   return 0;
@@ -94,7 +97,7 @@ int64_t CopyExtent(const CopyPlan& plan, Range range) {
 
 napi_value CopyDataNow(napi_env env, napi_callback_info info) {
   Args args(env, info);
-  CopyPlan plan = {args.Int(0), args.Int(1), args.I64(2), nullptr};
+  CopyPlan plan = {args.Int(0), args.Int(1), args.I64(2), nullptr, false};
   if (!args.ok()) return args.Refuse();
   return Number(env, static_cast<double>(CopyData(plan)));
 }

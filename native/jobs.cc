@@ -32,7 +32,7 @@ struct Job {
 
 int64_t Coded(int64_t rc) { return rc < 0 ? -errno : rc; }
 
-int64_t DoCopyData(const Job& job) { return CopyData({job.fd, job.other, job.a, job.cancel}); }
+int64_t DoCopyData(const Job& job) { return CopyData({job.fd, job.other, job.a, job.cancel, job.flag}); }
 int64_t DoCopyRange(const Job& job) { return CopyRange(job.fd, job.a, job.other, job.b, job.c); }
 int64_t DoFsync(const Job& job) { return Coded(job.flag ? fdatasync(job.fd) : fsync(job.fd)); }
 int64_t DoSyncfs(const Job& job) { return Coded(syncfs(job.fd)); }
@@ -77,6 +77,7 @@ napi_value JobCopyData(napi_env env, napi_callback_info info) {
   job.fd = args.Int(0);
   job.other = args.Int(1);
   job.a = args.I64(2);
+  job.flag = args.Bool(4);
   Bytes word = args.Typed(3, napi_int32_array, "an Int32Array");
   if (args.ok() && word.length < 1) args.Wrong(3, "an Int32Array with one element");
   if (!args.ok()) return args.Refuse();

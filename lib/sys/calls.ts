@@ -118,8 +118,11 @@ export interface Syscalls {
 
 /** Work that runs off the JavaScript thread; each settles with >= 0 or -errno, never rejects. */
 export interface Jobs {
-  /** Data copy with holes kept; `cancel` word non-zero stops it with -EINTR at the next chunk. */
-  copyData(from: number, to: number, size: number, cancel: Int32Array): Promise<number>;
+  /**
+   * Data copy with holes kept; `cancel` word non-zero stops it with -EINTR at the next chunk. `writeBack` lets the disk
+   * begin meanwhile: half the time where the caller is going to wait for it.
+   */
+  copyData(from: number, to: number, size: number, cancel: Int32Array, writeBack: boolean): Promise<number>;
   copyRange(from: number, fromOffset: number, to: number, toOffset: number, length: number): Promise<number>;
   fsync(fd: number, dataOnly: boolean): Promise<number>;
   orderData(fd: number): Promise<number>;

@@ -6,6 +6,7 @@ import { check } from '../sys/check.js';
 import { O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TMPFILE } from '../sys/constants.js';
 import { OwnedFd } from '../sys/fd.js';
 import { openAtPlace, type Place } from './attributes.js';
+import type { Durability } from './features.js';
 import type { Copying, FileNode } from './inode.js';
 import { Pending } from './pending.js';
 import type { Union } from './union.js';
@@ -67,31 +68,37 @@ export function copiedFile(u: Union, node: FileNode, copy: DataCopy): OwnedFd {
 function fill(u: Union, node: FileNode, copy: DataCopy, to: OwnedFd): OwnedFd {
   const size = copy.length;
   const from = new OwnedFd(u.sys, check(openAtPlace(u, copy.from, O_RDONLY), 'copy-up open'));
+  const durability = u.options.volatile ? 'none' : u.features.durability;
   let work: Promise<number> | null = null;
   const cancel = new Int32Array(1);
   try {
     if (!reflink(u, from.fd, to.fd)) {
       if (size <= INLINE_BYTES) check(u.sys.copyData(from.fd, to.fd, size), 'copy-up data');
-      else work = u.jobs.copyData(from.fd, to.fd, size, cancel);
+      else work = u.jobs.copyData(from.fd, to.fd, size, cancel, durability !== 'none');
     }
   } finally {
     if (work === null) from.close();
   }
-  const durability = u.options.volatile ? 'none' : u.features.durability;
   if (work === null && durability !== 'fsync') {
     if (durability === 'order') check(u.sys.orderData(to.fd), 'copy-up data');
     return to;
   }
-  const done = finishLater(u, work, from, to);
+  const done = finishLater(u, work, from, to, durability);
   return finished(node, startCopying(node, to, done, cancel));
 }
 
 /** Data first, then onto disk: a copy that is published is never shorter than its lower after a power failure. */
-async function finishLater(u: Union, work: Promise<number> | null, from: OwnedFd, to: OwnedFd): Promise<number> {
+async function finishLater(
+  u: Union,
+  work: Promise<number> | null,
+  from: OwnedFd,
+  to: OwnedFd,
+  durability: Durability,
+): Promise<number> {
   const copied = work === null ? 0 : await work;
   from.close();
-  if (copied < 0 || u.options.volatile || u.features.durability === 'none') return copied;
-  return u.features.durability === 'order' ? u.jobs.orderData(to.fd) : u.jobs.fsync(to.fd, false);
+  if (copied < 0 || durability === 'none') return copied;
+  return durability === 'order' ? u.jobs.orderData(to.fd) : u.jobs.fsync(to.fd, false);
 }
 
 function reflink(u: Union, from: number, to: number): boolean {

@@ -93,7 +93,7 @@ test('jobs settle with a result or -errno', async (t) => {
   const from = sparse(dirfd, 'from');
   const to = sys.openAt(dirfd, 'to', NEW, 0o644);
   const go = new Int32Array(1);
-  t.equal(await jobs.copyData(from, to, 100 * MIB + 5, go), 0);
+  t.equal(await jobs.copyData(from, to, 100 * MIB + 5, go, true), 0);
   t.same(sampled(to, 42 * MIB, 4096), new Uint8Array(4096).fill(7));
   t.equal(await jobs.copyRange(from, 0, to, 4, 4), 4);
   t.equal(text(sampled(to, 0, 8)), 'headhead');
@@ -102,12 +102,12 @@ test('jobs settle with a result or -errno', async (t) => {
   t.equal(await jobs.fsync(to, true), 0);
   t.equal(await jobs.fsync(to, false), 0);
   t.equal(await jobs.syncfs(to), 0);
-  t.equal(await jobs.copyData(from, 9999, 10, go), -errno.EBADF);
+  t.equal(await jobs.copyData(from, 9999, 10, go, true), -errno.EBADF);
   t.equal(await jobs.fsync(9999, false), -errno.EBADF);
   t.equal(await jobs.close(to), 0);
   t.equal(await jobs.close(to), -errno.EBADF);
-  t.throws(() => jobs.copyData(from, from, 1, new Uint8Array(4) as unknown as Int32Array), TypeError);
-  t.throws(() => jobs.copyData(from, from, 1, new Int32Array(0)), TypeError);
+  t.throws(() => jobs.copyData(from, from, 1, new Uint8Array(4) as unknown as Int32Array, false), TypeError);
+  t.throws(() => jobs.copyData(from, from, 1, new Int32Array(0), false), TypeError);
   sys.close(from);
   sys.close(dirfd);
   t.same(fdsBelow(dir), []);
@@ -121,12 +121,12 @@ test('a cancelled copy stops at the next chunk', async (t) => {
   for (let at = 0; at < 512; at += 8) sys.pwrite(from, chunk, at * MIB);
   const to = sys.openAt(dirfd, 'to', NEW, 0o644);
   const cancel = new Int32Array(1);
-  const copying = jobs.copyData(from, to, 512 * MIB, cancel);
+  const copying = jobs.copyData(from, to, 512 * MIB, cancel, false);
   while (statSync(join(dir, 'to')).size === 0) await new Promise((resolve) => setImmediate(resolve));
   cancel[0] = 1;
   t.equal(await copying, -errno.EINTR);
   t.ok(statSync(join(dir, 'to')).size < 512 * MIB, 'not to the end');
-  t.equal(await jobs.copyData(from, to, 512 * MIB, cancel), -errno.EINTR, 'cancelled before it began');
+  t.equal(await jobs.copyData(from, to, 512 * MIB, cancel, false), -errno.EINTR, 'cancelled before it began');
   truncateSync(join(dir, 'from'), 0);
   for (const fd of [from, to, dirfd]) sys.close(fd);
   remove();
@@ -138,7 +138,7 @@ test('jobs keep the cancel word alive', async (t) => {
   const names = Array.from({ length: 40 }, (_, i) => `to${i}`);
   const copies = names.map(async (name) => {
     const to = sys.openAt(dirfd, name, NEW, 0o644);
-    const rc = await jobs.copyData(from, to, 44 * MIB, new Int32Array(1));
+    const rc = await jobs.copyData(from, to, 44 * MIB, new Int32Array(1), true);
     sys.close(to);
     return rc;
   });
