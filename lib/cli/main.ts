@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ErrnoError } from '../errno.js';
 import { MountError } from '../union/layers.js';
+import { imageCommand } from './families.js';
 import { type Manner, mannerOf, versionText } from './manner.js';
 import { mountCommand, serveCommand } from './mount.js';
 import { umountCommand } from './umount.js';
@@ -57,7 +58,7 @@ async function run(argv: readonly string[]): Promise<number> {
     case 'mount':
       return rest.some((word) => answers(manner, word)) ? 0 : mount(rest);
     default:
-      return mount(words);
+      return (await imageCommand(first, rest)) ?? mount(words);
   }
 }
 

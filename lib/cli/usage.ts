@@ -5,6 +5,11 @@ export const usage = `usage: stratafs mount [-f] [-d] -o lowerdir=TOP:…:BOTTOM
        stratafs umount MOUNTPOINT
        stratafs snapshotter --address SOCKET --root DIR [--program NAME]
        stratafs bench [--quick] [OPTION…]      compare with what is installed; --help lists its options
+       stratafs import TAR|- NAME[:TAG]        an image of a root filesystem
+       stratafs load [FILE|DIR|-], save [-o FILE|DIR/|-] IMAGE…
+       stratafs images, history IMAGE, inspect IMAGE…, tag IMAGE NAME[:TAG], rmi IMAGE…
+       stratafs du, verify [--discard], gc     what images take; what is damaged; what nobody needs
+                                               images: --root DIR, --json; each has --help
        stratafs --version | --help
 
 Stacks read-only layer directories under a writable upper directory. Without

@@ -1,0 +1,118 @@
+// The commands that bring images in from files and streams, and put them out again. `-` is a standard stream.
+
+import { createReadStream, createWriteStream, existsSync, readdirSync, statSync } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { ImageError } from '../image/error.js';
+import { findImage, type Image } from '../image/images.js';
+import { importTar } from '../image/import-tar.js';
+import { Incoming } from '../image/incoming.js';
+import { load } from '../image/load.js';
+import { hostPlatform, type Platform, parsePlatform } from '../image/platform.js';
+import { familiarName, fullName, parseReference } from '../image/reference.js';
+import { saveArchive, saveDirectory } from '../image/save.js';
+import { DirectorySpool, TarSpool } from '../image/spool.js';
+import type { Store } from '../image/store.js';
+import type { Call, ImageCommand } from './image-command.js';
+
+const ANY = Number.POSITIVE_INFINITY;
+const CHUNK = 256 << 10;
+
+export function platformOf(call: Call): Platform {
+  const text = call.text('platform');
+  return text === null ? hostPlatform() : parsePlatform(text);
+}
+
+function input(path: string): AsyncIterable<Uint8Array> {
+  if (path === '-') return process.stdin;
+  if (!existsSync(path)) throw new ImageError(`${path}: no such file or directory`);
+  return createReadStream(path, { highWaterMark: CHUNK });
+}
+
+const summary = (image: Image): { name: string | null; id: string; digest: string } => ({
+  name: image.name === null ? null : familiarName(image.name),
+  id: image.id,
+  digest: image.descriptor.digest,
+});
+
+const importCommand: ImageCommand = {
+  words: '[-m MESSAGE] [--platform OS/ARCH] TAR|- NAME[:TAG]',
+  about: 'Makes an image of a root filesystem in a tar, which may be compressed.',
+  options: { message: { type: 'string', short: 'm', default: '' }, platform: { type: 'string' } },
+  operands: [2, 2],
+  run: (call) =>
+    call.store('write', async (store) => {
+      const [tar, text] = call.operands as [string, string];
+      const request = {
+        name: fullName(parseReference(text)),
+        platform: platformOf(call),
+        message: call.text('message') ?? '',
+        created: creationTime(),
+      };
+      if (request.name.includes('@')) throw new ImageError(`${text}: an image that is made has no digest yet`);
+      const image = await importTar(store, input(tar), request, call.progress);
+      call.answer(summary(image), `${image.id}\n`);
+    }),
+};
+
+/** Now, or what reproducible builds say the time is. */
+export function creationTime(): string {
+  const epoch = process.env.SOURCE_DATE_EPOCH;
+  return new Date(epoch !== undefined && /^\d+$/.test(epoch) ? Number(epoch) * 1000 : Date.now()).toISOString();
+}
+
+const loadCommand: ImageCommand = {
+  words: '[-i FILE|DIR|-] [--name NAME[:TAG]] [--platform OS/ARCH] [FILE|DIR|-]',
+  about:
+    "Takes images out of an OCI layout (directory or tar) or an archive of docker's; standard input without a file.",
+  options: {
+    input: { type: 'string', short: 'i' },
+    name: { type: 'string' },
+    platform: { type: 'string' },
+  },
+  operands: [0, 1],
+  run: (call) =>
+    call.store('write', async (store) => {
+      const path = call.text('input') ?? call.operands[0] ?? '-';
+      const incoming = new Incoming(store, call.progress);
+      const isDirectory = path !== '-' && existsSync(path) && statSync(path).isDirectory();
+      const spool = isDirectory ? new DirectorySpool(path) : await TarSpool.of(input(path), incoming);
+      const name = call.text('name');
+      const request = { platform: platformOf(call), name: name === null ? null : fullName(parseReference(name)) };
+      const images = await load(incoming, spool, request);
+      const text = images.map((image) => `loaded: ${image.name === null ? image.id : familiarName(image.name)}\n`);
+      call.answer(images.map(summary), text.join(''));
+    }),
+};
+
+async function saveTo(store: Store, images: readonly Image[], path: string, format: string | null): Promise<void> {
+  if (path === '-') {
+    if (process.stdout.isTTY) throw new ImageError('an archive is not written to a terminal; use -o FILE or a pipe');
+    await pipeline(saveArchive(store, images), process.stdout, { end: false });
+    return;
+  }
+  const isDirectory = existsSync(path) && statSync(path).isDirectory();
+  if (format === 'dir' || path.endsWith('/') || isDirectory) {
+    if (isDirectory && readdirSync(path).length > 0) throw new ImageError(`${path} is not empty`);
+    await saveDirectory(store, images, path);
+  } else await pipeline(saveArchive(store, images), createWriteStream(path));
+}
+
+const save: ImageCommand = {
+  words: '[-o FILE|DIR/|-] [--format archive|dir] IMAGE…',
+  about: 'Writes images as an OCI layout: a tar that docker reads as its own archive too, or a directory (DIR/).',
+  options: { output: { type: 'string', short: 'o', default: '-' }, format: { type: 'string' } },
+  operands: [1, ANY],
+  run: (call) =>
+    call.store('read', async (store) => {
+      const format = call.text('format');
+      if (format !== null && format !== 'archive' && format !== 'dir') {
+        throw new ImageError(`--format ${format}: archive or dir is wanted`);
+      }
+      const images = call.operands.map((name) => findImage(store, name));
+      const output = call.text('output') ?? '-';
+      await saveTo(store, images, output, format);
+      if (output !== '-') call.answer({ output, images: images.map(summary) }, '');
+    }),
+};
+
+export const commands: Readonly<Record<string, ImageCommand>> = { import: importCommand, load: loadCommand, save };

@@ -1,0 +1,128 @@
+// What the commands for images have in common: where the store is, --json, one line for an error, progress for those who
+// watch. A command is a value: its words, its options, and what it does.
+
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { ErrnoError } from '../errno.js';
+import { ImageError } from '../image/error.js';
+import { type Access, Store } from '../image/store.js';
+import { TarError } from '../image/tar/entry.js';
+import { ProgressLines } from './progress-lines.js';
+
+type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+
+/** One run of a command. */
+export class Call {
+  readonly operands: readonly string[];
+  readonly root: string;
+  readonly json: boolean;
+  readonly progress: ProgressLines;
+  readonly #values: Values;
+
+  constructor(values: Values, operands: readonly string[]) {
+    this.#values = values;
+    this.operands = operands;
+    this.root = storeRoot(this.text('root'));
+    this.json = this.flag('json');
+    this.progress = new ProgressLines(process.stderr, this.flag('quiet'));
+  }
+
+  flag(name: string): boolean {
+    return this.#values[name] === true;
+  }
+
+  text(name: string): string | null {
+    const value = this.#values[name];
+    return typeof value === 'string' ? value : null;
+  }
+
+  store<T>(access: Access, use: (store: Store) => Promise<T>): Promise<T> {
+    const waiting = (): void => this.progress.line(`waiting for another process that uses ${this.root}`);
+    return Store.with(this.root, access, use, waiting);
+  }
+
+  /** The answer: `value` for machines, `text` for people. */
+  answer(value: unknown, text: string | (() => string)): void {
+    const shown = typeof text === 'string' ? text : text();
+    process.stdout.write(this.json ? `${JSON.stringify(value, null, 2)}\n` : shown);
+  }
+}
+
+export interface ImageCommand {
+  /** What follows the command's name in its usage line. */
+  readonly words: string;
+  readonly about: string;
+  readonly options?: NonNullable<ParseArgsConfig['options']>;
+  /** How many words it takes besides options: least and most. */
+  readonly operands: readonly [least: number, most: number];
+  run(call: Call): Promise<void>;
+}
+
+const common = {
+  root: { type: 'string' },
+  json: { type: 'boolean' },
+  quiet: { type: 'boolean', short: 'q' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+const SYSTEM_STORE = '/var/lib/stratafs';
+
+/** --root, STRATAFS_ROOT, the machine's store for root, one's own for everybody else. */
+export function storeRoot(option: string | null): string {
+  const chosen = option ?? process.env.STRATAFS_ROOT;
+  if (chosen) return resolve(chosen);
+  if (process.geteuid?.() === 0) return SYSTEM_STORE;
+  return join(process.env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'stratafs');
+}
+
+function helpOf(name: string, { words, about }: ImageCommand): string {
+  return `usage: stratafs ${name} [--root DIR] [--json] [-q] ${words}\n${about}\n`;
+}
+
+function parse(name: string, command: ImageCommand, argv: readonly string[]): { values: Values; operands: string[] } {
+  const options = { ...common, ...command.options };
+  try {
+    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
+    return { values: values as Values, operands: positionals };
+  } catch (error) {
+    const [first] = (error as Error).message.split('. ');
+    throw new ImageError(`${first}; see stratafs ${name} --help`);
+  }
+}
+
+/** Files and hosts that are not as they should be are no defect of the program. */
+function explained(error: unknown): string {
+  const { code, message, stack } = error as NodeJS.ErrnoException;
+  const expected = error instanceof ImageError || error instanceof TarError || error instanceof ErrnoError;
+  if (expected || typeof code === 'string') return message.replaceAll('\n', ' ');
+  return stack ?? String(error);
+}
+
+/** Runs one command of the family to its exit code. */
+export async function runImageCommand(name: string, command: ImageCommand, argv: readonly string[]): Promise<number> {
+  // What is shared is to be read by whoever may enter the store.
+  process.umask(0o022);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  let call: Call | null = null;
+  try {
+    const { values, operands } = parse(name, command, argv);
+    if (values.help === true) {
+      process.stdout.write(helpOf(name, command));
+      return 0;
+    }
+    const [least, most] = command.operands;
+    if (operands.length < least || operands.length > most) {
+      throw new ImageError(`usage: stratafs ${name} ${command.words}`);
+    }
+    call = new Call(values, operands);
+    await command.run(call);
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    call?.progress.clear();
+    process.stderr.write(`stratafs: ${explained(error)}\n`);
+    return 1;
+  } finally {
+    call?.progress.clear();
+  }
+}

@@ -1,0 +1,250 @@
+// The commands that look at images and at what the store holds, and that name, unname and clean.
+
+import { hexOf } from '../image/digest.js';
+import { ImageError } from '../image/error.js';
+import { collect, usage } from '../image/gc.js';
+import { findImage, type Image, listImages, unpackedSize, withName, withoutName } from '../image/images.js';
+import { familiarName, fullName, parseReference } from '../image/reference.js';
+import type { Store } from '../image/store.js';
+import { discard, verify } from '../image/verify.js';
+import type { Call, ImageCommand } from './image-command.js';
+import { formatBytes } from './progress-lines.js';
+import { formatAge, formatTable } from './table.js';
+
+const ANY = Number.POSITIVE_INFINITY;
+const shortId = (image: Image): string => hexOf(image.id).slice(0, 12);
+
+/** Repository and tag, or digest, as docker's columns have them. */
+function columnsOf(name: string | null): [repository: string, tag: string] {
+  if (name === null) return ['<none>', '<none>'];
+  const { tag, digest } = parseReference(name);
+  const familiar = familiarName(name);
+  return [familiar.slice(0, -(tag ?? digest ?? '').length - 1), tag ?? '<none>'];
+}
+
+const images: ImageCommand = {
+  words: '',
+  about: 'Lists the images in the store.',
+  operands: [0, 0],
+  run: (call) =>
+    call.store('read', async (store) => {
+      const rows = listImages(store).map((image) => ({ image, size: unpackedSize(store, image) }));
+      const json = rows.map(({ image, size }) => ({
+        name: image.name === null ? null : familiarName(image.name),
+        id: image.id,
+        digest: image.descriptor.digest,
+        created: image.config.created ?? null,
+        size,
+      }));
+      const cells = rows.map(({ image, size }) => [
+        ...columnsOf(image.name),
+        shortId(image),
+        formatAge(image.config.created),
+        formatBytes(size),
+      ]);
+      call.answer(json, () => formatTable(['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE'], cells));
+    }),
+};
+
+interface Step {
+  readonly id: string | null;
+  readonly created: string | null;
+  readonly createdBy: string;
+  readonly author: string;
+  readonly comment: string;
+  readonly size: number;
+}
+
+/** The steps an image was made in, the newest first; a layer that history does not know is a step of its own. */
+function stepsOf(store: Store, image: Image): Step[] {
+  const left = image.config.rootfs.diff_ids.map((diffId, at) => ({ diffId, layer: image.manifest.layers[at] }));
+  const history = [...(image.config.history ?? [])];
+  const described = history.filter(({ empty_layer }) => empty_layer !== true).length;
+  for (let missing = left.length - described; missing > 0; missing -= 1) history.unshift({});
+  const steps = history.map(({ created, created_by, author, comment, empty_layer }): Step => {
+    const own = empty_layer === true ? undefined : left.shift();
+    const size = own !== undefined && store.layers.has(own.diffId) ? store.layers.record(own.diffId).bytes : 0;
+    return {
+      id: own?.layer?.digest ?? null,
+      created: created ?? null,
+      createdBy: created_by ?? '',
+      author: author ?? '',
+      comment: comment ?? '',
+      size,
+    };
+  });
+  return steps.reverse();
+}
+
+const oneLine = (text: string, most: number): string => {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length > most ? `${line.slice(0, most - 1)}…` : line;
+};
+
+const history: ImageCommand = {
+  words: '[--no-trunc] IMAGE',
+  about: 'Shows how an image was made, the newest step first.',
+  options: { 'no-trunc': { type: 'boolean' } },
+  operands: [1, 1],
+  run: (call) =>
+    call.store('read', async (store) => {
+      const steps = stepsOf(store, findImage(store, call.operands[0] as string));
+      const most = call.flag('no-trunc') ? ANY : 45;
+      const cells = steps.map(({ id, created, createdBy, author, comment, size }) => [
+        id === null ? '<none>' : id.slice('sha256:'.length, most === ANY ? ANY : 'sha256:'.length + 12),
+        formatAge(created ?? undefined),
+        oneLine(createdBy, most),
+        formatBytes(size),
+        oneLine(author, most),
+        oneLine(comment, most),
+      ]);
+      const heads = ['LAYER', 'CREATED', 'CREATED BY', 'SIZE', 'AUTHOR', 'COMMENT'];
+      call.answer(steps, () => formatTable(heads, cells));
+    }),
+};
+
+/** All that is known of an image; docker's words where docker has them. */
+function description(store: Store, image: Image): unknown {
+  const { config, manifest, descriptor } = image;
+  const same = listImages(store).filter(({ descriptor: { digest } }) => digest === descriptor.digest);
+  const names = same.flatMap(({ name }) => (name === null ? [] : [familiarName(name)]));
+  return {
+    Id: image.id,
+    RepoTags: names.filter((name) => !name.includes('@')),
+    RepoDigests: names.filter((name) => name.includes('@')),
+    Digest: descriptor.digest,
+    MediaType: manifest.mediaType,
+    Created: config.created ?? null,
+    Author: config.author ?? '',
+    Architecture: config.architecture,
+    Os: config.os,
+    ...(config.variant ? { Variant: config.variant } : {}),
+    Config: config.config ?? {},
+    Size: unpackedSize(store, image),
+    RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
+    Layers: manifest.layers.map(({ mediaType, digest, size }, at) => {
+      const diffId = config.rootfs.diff_ids[at] as Image['id'];
+      const directory = store.layers.has(diffId) ? store.layers.tree(diffId) : null;
+      return { MediaType: mediaType, Digest: digest, Size: size, DiffId: diffId, Directory: directory };
+    }),
+    History: config.history ?? [],
+  };
+}
+
+const inspect: ImageCommand = {
+  words: 'IMAGE…',
+  about: 'Shows all that is known of images, as JSON.',
+  operands: [1, ANY],
+  run: (call) =>
+    call.store('read', async (store) => {
+      const all = call.operands.map((name) => description(store, findImage(store, name)));
+      call.answer(all, () => `${JSON.stringify(all, null, 2)}\n`);
+    }),
+};
+
+const tag: ImageCommand = {
+  words: 'IMAGE NAME[:TAG]',
+  about: 'Gives an image another name.',
+  operands: [2, 2],
+  run: (call) =>
+    call.store('write', async (store) => {
+      const [from, to] = call.operands as [string, string];
+      const name = fullName(parseReference(to));
+      if (name.includes('@')) throw new ImageError(`${to}: a digest cannot be given to an image`);
+      const { descriptor } = findImage(store, from);
+      await store.keep((kept) => withName(kept, name, descriptor));
+      call.answer({ name: familiarName(name), digest: descriptor.digest }, '');
+    }),
+};
+
+/** Takes the names away, or of an id all its names; says which. */
+async function unname(call: Call): Promise<string[]> {
+  return call.store('write', async (store) => {
+    const gone = call.operands.flatMap((text) => {
+      const image = findImage(store, text);
+      if (image.name !== null) return [image.name];
+      const same = listImages(store).filter(({ id }) => id === image.id);
+      if (same.length > 1 && !call.flag('force')) {
+        throw new ImageError(`${text} has ${same.length} names; name one of them, or use --force for all`);
+      }
+      return same.flatMap(({ name }) => (name === null ? [] : [name]));
+    });
+    await store.keep((kept) => gone.reduce<readonly (typeof kept)[number][]>(withoutName, kept));
+    return gone;
+  });
+}
+
+const rmi: ImageCommand = {
+  words: '[-f] IMAGE…',
+  about: 'Takes names of images away, and what no other image uses with them.',
+  options: { force: { type: 'boolean', short: 'f' } },
+  operands: [1, ANY],
+  run: async (call) => {
+    const names = (await unname(call)).map(familiarName);
+    const collected = await call.store('clean', async (store) => collect(store, false));
+    call.answer({ untagged: names, ...collected }, () => names.map((name) => `untagged: ${name}\n`).join(''));
+  },
+};
+
+const gc: ImageCommand = {
+  words: '',
+  about: 'Removes what no image uses: blobs, layers, broken downloads.',
+  operands: [0, 0],
+  run: (call) =>
+    call.store('clean', async (store) => {
+      const { blobs, layers, partial, bytes } = collect(store, true);
+      const text = `removed ${layers} layers, ${blobs} blobs, ${partial} broken downloads: ${formatBytes(bytes)}\n`;
+      call.answer({ blobs, layers, partial, bytes }, text);
+    }),
+};
+
+const du: ImageCommand = {
+  words: '',
+  about: 'Shows how much disk images take: to themselves, and together with others.',
+  operands: [0, 0],
+  run: (call) =>
+    call.store('read', async (store) => {
+      const { images: all, total } = usage(store, listImages(store));
+      const rows = all.map(({ image, unique, shared }) => ({
+        name: image.name === null ? null : familiarName(image.name),
+        id: image.id,
+        unique,
+        shared,
+      }));
+      const cells = rows.map(({ name, id, unique, shared }) => [
+        name ?? '<none>',
+        hexOf(id).slice(0, 12),
+        ...[unique, shared, unique + shared].map(formatBytes),
+      ]);
+      const table = formatTable(['IMAGE', 'IMAGE ID', 'UNIQUE', 'SHARED', 'SIZE'], cells);
+      call.answer({ images: rows, total }, `${table}total ${formatBytes(total)}\n`);
+    }),
+};
+
+const verifyCommand: ImageCommand = {
+  words: '[--discard]',
+  about:
+    'Reads the whole store again and says what is not as it was; --discard removes that, so that a pull brings it anew.',
+  options: { discard: { type: 'boolean' } },
+  operands: [0, 0],
+  run: (call) =>
+    call.store(call.flag('discard') ? 'clean' : 'write', async (store) => {
+      const verdict = await verify(store, call.progress);
+      const { blobs, layers, images: count, findings } = verdict;
+      if (call.flag('discard')) discard(store, findings);
+      if (findings.length > 0) process.exitCode = 1;
+      const lines = findings.map(({ kind, subject, problem }) => `${kind} ${subject}: ${problem}\n`).join('');
+      call.answer(verdict, `${lines}${blobs} blobs, ${layers} layers, ${count} images: ${findings.length} problems\n`);
+    }),
+};
+
+export const commands: Readonly<Record<string, ImageCommand>> = {
+  images,
+  history,
+  inspect,
+  tag,
+  rmi,
+  gc,
+  du,
+  verify: verifyCommand,
+};

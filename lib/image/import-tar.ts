@@ -1,0 +1,66 @@
+// A root filesystem as a tar, compressed or not -> an image of one layer.
+
+import { decompressed, gzipped } from './compression.js';
+import { Meter, metered } from './digest.js';
+import type { Image } from './images.js';
+import { Incoming } from './incoming.js';
+import { OCI } from './media.js';
+import { type Descriptor, formatManifest, type ImageConfig } from './model.js';
+import type { Platform } from './platform.js';
+import { counted, type Reporter } from './progress.js';
+import type { Store } from './store.js';
+
+export interface ImportRequest {
+  /** Whole name. */
+  readonly name: string;
+  readonly platform: Platform;
+  readonly message: string;
+  /** ISO 8601. */
+  readonly created: string;
+}
+
+/** Adds a config and a manifest over layers that are there, and publishes the image of them. */
+export async function assembleImage(
+  incoming: Incoming,
+  config: ImageConfig,
+  layers: readonly Descriptor[],
+  names: readonly string[],
+): Promise<Image> {
+  const described = { mediaType: OCI.config, ...incoming.addBytes(Buffer.from(JSON.stringify(config))) };
+  const manifest = incoming.addBytes(formatManifest(described, layers));
+  const image = await incoming.accept({ mediaType: OCI.manifest, ...manifest }, names);
+  await incoming.publish();
+  return image;
+}
+
+/** Adds a layer out of its tar, as gzip; the diff id is the tar's digest. */
+export async function addLayerTar(
+  incoming: Incoming,
+  tar: AsyncIterable<Uint8Array>,
+): Promise<{ layer: Descriptor; diffId: ImageConfig['rootfs']['diff_ids'][number] }> {
+  const meter = new Meter();
+  const added = await incoming.add(gzipped(metered(tar, meter)));
+  return { layer: { mediaType: OCI.layerGzip, ...added }, diffId: meter.digest() };
+}
+
+export async function importTar(
+  store: Store,
+  stream: AsyncIterable<Uint8Array>,
+  request: ImportRequest,
+  reporter: Reporter,
+): Promise<Image> {
+  const incoming = new Incoming(store, reporter);
+  const task = reporter.task('import', 'reading', null);
+  const { layer, diffId } = await addLayerTar(incoming, decompressed(counted(stream, task)));
+  task.end('read');
+  const { created, message, platform } = request;
+  const history = { created, created_by: 'stratafs import', ...(message === '' ? {} : { comment: message }) };
+  const config: ImageConfig = {
+    created,
+    ...platform,
+    config: {},
+    rootfs: { type: 'layers', diff_ids: [diffId] },
+    history: [history],
+  };
+  return assembleImage(incoming, config, [layer], [request.name]);
+}

@@ -1,0 +1,153 @@
+// The store: blobs, unpacked layers, and the names that keep them, in one directory that several processes use at once.
+// Whoever adds or reads holds the store's lock shared; whoever takes away holds it alone.
+
+import { chmodSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Blobs } from './blobs.js';
+import type { Digest } from './digest.js';
+import { publishFile, removeTree, syncDirectory, writeDurably } from './disk.js';
+import { ImageError } from './error.js';
+import { FileLock } from './file-lock.js';
+import { Layers } from './layers.js';
+import { OCI } from './media.js';
+import { type Descriptor, parseDescriptor, parseJson } from './model.js';
+import { Staging } from './staging.js';
+
+/** `read` takes what is there; `write` adds; `clean` takes away, and waits until it is alone. */
+export type Access = 'read' | 'write' | 'clean';
+
+const LOCK = 'lock';
+const NAMES_LOCK = 'names.lock';
+const INDEX = 'index.json';
+const LAYOUT = 'oci-layout';
+const directories = ['blobs/sha256', 'layers/sha256', 'tmp', 'partial'];
+
+/** An image that the store keeps: what index.json says of it. */
+export type Kept = Descriptor;
+
+/** Makes what is missing of a store. A new one is private until its owner opens it to others by its mode. */
+function prepare(root: string): void {
+  if (!existsSync(root)) mkdirSync(root, { recursive: true, mode: 0o700 });
+  for (const name of directories) {
+    if (existsSync(join(root, name))) continue;
+    mkdirSync(join(root, name), { recursive: true });
+    chmodSync(join(root, name.split('/')[0] as string), 0o755);
+    chmodSync(join(root, name), 0o755);
+  }
+}
+
+export class Store {
+  readonly root: string;
+  readonly blobs: Blobs;
+  readonly layers: Layers;
+  readonly #lock: FileLock | null;
+  readonly #staging: Staging | null;
+
+  private constructor(root: string, lock: FileLock | null, staging: Staging | null) {
+    this.root = root;
+    this.blobs = new Blobs(root);
+    this.layers = new Layers(root);
+    this.#lock = lock;
+    this.#staging = staging;
+  }
+
+  /** A store that is not there reads as an empty one. `onWait` is called when others keep it for long. */
+  static async open(root: string, access: Access, onWait?: () => void): Promise<Store> {
+    const lockFile = join(root, LOCK);
+    const waiting = onWait === undefined ? {} : { onWait };
+    if (access === 'read') {
+      const lock = existsSync(lockFile) ? await FileLock.take(lockFile, 'shared', waiting) : null;
+      return new Store(root, lock, null);
+    }
+    prepare(root);
+    const flags = constants.O_RDONLY | constants.O_CREAT;
+    const lock = await FileLock.take(lockFile, access === 'clean' ? 'exclusive' : 'shared', { flags, ...waiting });
+    try {
+      const store = new Store(root, lock, await Staging.create(join(root, 'tmp')));
+      store.#writeLayout();
+      return store;
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  /** The store for as long as `use` takes. */
+  static async with<T>(
+    root: string,
+    access: Access,
+    use: (store: Store) => Promise<T>,
+    onWait?: () => void,
+  ): Promise<T> {
+    const store = await Store.open(root, access, onWait);
+    try {
+      return await use(store);
+    } finally {
+      store.close();
+    }
+  }
+
+  get staging(): Staging {
+    if (this.#staging === null) throw new Error('the store was opened to be read');
+    return this.#staging;
+  }
+
+  /** Where downloads wait that were broken off. */
+  partial(digest: Digest): string {
+    return join(this.root, 'partial', digest.replace(':', '-'));
+  }
+
+  #writeLayout(): void {
+    const path = join(this.root, LAYOUT);
+    if (!existsSync(path)) this.#replace(LAYOUT, JSON.stringify({ imageLayoutVersion: '1.0.0' }));
+  }
+
+  #replace(name: string, text: string): void {
+    const prepared = this.staging.fresh();
+    writeDurably(prepared, text);
+    publishFile(prepared, join(this.root, name), this.root);
+  }
+
+  /** Takes over a finished file on the store's filesystem, which has this digest. */
+  adopt(file: string, digest: Digest): void {
+    if (this.blobs.has(digest)) removeTree(file);
+    else this.blobs.publish(file, digest);
+  }
+
+  /** The images that are kept, in the order in which they came. */
+  kept(): Kept[] {
+    let text: Buffer;
+    try {
+      text = readFileSync(join(this.root, INDEX));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+    const { manifests } = parseJson(text, `${this.root}/${INDEX}`);
+    if (!Array.isArray(manifests)) throw new ImageError(`${this.root}/${INDEX} lists no manifests`);
+    return manifests.map((one) => parseDescriptor(one, `${this.root}/${INDEX}`));
+  }
+
+  /** Changes the list of what is kept; nobody else changes it in between. */
+  async keep(change: (kept: Kept[]) => readonly Kept[]): Promise<void> {
+    const flags = constants.O_RDONLY | constants.O_CREAT;
+    const lock = await FileLock.take(join(this.root, NAMES_LOCK), 'exclusive', { flags });
+    try {
+      const manifests = change(this.kept());
+      this.#replace(INDEX, JSON.stringify({ schemaVersion: 2, mediaType: OCI.index, manifests }));
+    } finally {
+      lock.release();
+    }
+  }
+
+  /** Puts a finished layer in its place. Its bytes are on the device. */
+  publishLayer(prepared: string, diffId: Digest): void {
+    syncDirectory(prepared);
+    this.layers.publish(prepared, diffId);
+  }
+
+  close(): void {
+    this.#staging?.close();
+    this.#lock?.release();
+  }
+}

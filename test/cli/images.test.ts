@@ -1,0 +1,144 @@
+// The commands for images as processes: what goes in comes out, errors are one line, names keep what they need.
+
+import { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import t from 'tap';
+import { entry, file, onStore, tarOf } from '../support/images.js';
+import { freshDirectory } from '../support/paths.js';
+
+const base = freshDirectory('images');
+const root = join(base, 'store');
+const run = onStore(root);
+t.teardown(() => rmSync(base, { recursive: true }));
+
+const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
+const json = async (...argv: string[]): Promise<unknown> => JSON.parse((await run([...argv, '--json'])).out.toString());
+const count = (...parts: string[]): number => readdirSync(join(root, ...parts)).length;
+
+const system = [
+  { entry: entry('.', { type: 'directory' }) },
+  { entry: entry('etc', { type: 'directory' }) },
+  file('etc/motd', 'welcome\n'),
+  { entry: entry('etc/link', { type: 'hardlink', target: 'etc/motd' }) },
+  { entry: entry('etc/sym', { type: 'symlink', target: '/nowhere' }) },
+  file('etc/\xe9\xff', 'a name that is no UTF-8'),
+];
+
+t.test('there is nothing in no store, and looking makes none', async (t) => {
+  t.match(await run(['images', '--json']), { code: 0, err: '' });
+  t.match(await run(['inspect', 'web']), { code: 1, err: /^stratafs: no image web in [^\n]+import it first\n$/ });
+  t.notOk(existsSync(root));
+});
+
+t.test('import: a tar becomes an image whose diff id is its digest', async (t) => {
+  const tar = await tarOf(system);
+  t.match(await run(['import', '-m', 'first', '-', 'web:1.0'], tar), { code: 0, out: /^/ });
+  const [image] = (await json('inspect', 'web:1.0')) as Record<string, never>[];
+  t.match(image, { RepoTags: ['web:1.0'], RootFS: { Layers: [`sha256:${sha256(tar)}`] } });
+  const directory = (image as unknown as { Layers: { Directory: string }[] }).Layers[0]?.Directory as string;
+  t.equal(readFileSync(join(directory, 'etc/motd'), 'utf8'), 'welcome\n');
+  t.equal(lstatSync(join(directory, 'etc/motd')).nlink, 2);
+  t.ok(existsSync(Buffer.concat([Buffer.from(`${directory}/etc/`), Buffer.from([0xe9, 0xff])])));
+  t.match(await json('history', 'web:1.0'), [{ comment: 'first', createdBy: 'stratafs import' }]);
+  t.match(await run(['import', '-', 'web:gz'], gzipSync(tar)), { code: 0 });
+  t.equal(count('layers', 'sha256'), 1, 'the same tar, compressed, is the same layer');
+});
+
+t.test('tag, rmi: what a name still keeps stays', async (t) => {
+  t.match(await run(['tag', 'web:1.0', 'localhost:5000/web']), { code: 0 });
+  t.match(await run(['rmi', 'web:1.0', 'web:gz']), { code: 0, out: /^/ });
+  t.match(await run(['inspect', 'web:1.0']), { code: 1 });
+  t.equal(count('layers', 'sha256'), 1);
+  t.equal(count('blobs', 'sha256'), 3);
+  t.match(await run(['tag', 'localhost:5000/web', 'web:1.0']), { code: 0 });
+});
+
+t.test('du: layers of two images are shared', async (t) => {
+  t.match(await run(['import', '-', 'other'], await tarOf([file('big', Buffer.alloc(100_000, 7))])), { code: 0 });
+  const { images } = (await json('du')) as { images: { name: string; unique: number; shared: number }[] };
+  t.same(
+    images.map(({ name }) => name),
+    ['localhost:5000/web:latest', 'web:1.0', 'other:latest'],
+  );
+  for (const { unique, shared } of images) t.ok(unique > 0 && shared === 0, 'names of one image share nothing');
+  t.match(await run(['rmi', 'other']), { code: 0 });
+});
+
+t.test('save and load: the same image, byte for byte', async (t) => {
+  const [before] = (await json('images')) as { digest: string; id: string }[];
+  const saved = await run(['save', 'web:1.0', 'localhost:5000/web']);
+  t.equal(saved.code, 0, saved.err);
+  t.same((await run(['save', 'web:1.0', 'localhost:5000/web'])).out, saved.out, 'saved twice, equal');
+  t.match(await run(['save', '-o', `${base}/layout/`, 'web:1.0']), { code: 0 });
+  t.match(await run(['rmi', 'web:1.0', 'localhost:5000/web']), { code: 0 });
+  t.equal(count('blobs', 'sha256') + count('layers', 'sha256'), 0, 'all of it is gone');
+  t.match(await run(['load'], saved.out), { code: 0 });
+  const [after, second] = (await json('images')) as { digest: string; id: string; name: string }[];
+  t.match(after, { digest: before?.digest, id: before?.id, name: 'web:1.0' });
+  t.match(second, { name: 'localhost:5000/web:latest' });
+  t.match(await run(['load', '--name', 'fromdir:1', join(base, 'layout')]), { code: 0 });
+  t.match(await json('inspect', 'fromdir:1'), [{ Digest: before?.digest }]);
+});
+
+t.test('verify: finds a changed blob and a changed layer, and discards them', async (t) => {
+  t.match(await run(['verify']), { code: 0, out: /^/ });
+  const [image] = (await json('inspect', 'web:1.0')) as unknown as {
+    Layers: { Digest: string; Directory: string }[];
+  }[];
+  const [layer] = image?.Layers ?? [];
+  appendFileSync(join(layer?.Directory ?? '', 'etc/motd'), 'more');
+  const changed = await run(['verify', '--json']);
+  t.equal(changed.code, 1);
+  t.match(JSON.parse(changed.out.toString()).findings, [{ kind: 'layer', problem: /motd has another size|link/ }]);
+  const blob = join(root, 'blobs/sha256', (layer?.Digest ?? '').slice(7));
+  writeFileSync(blob, Buffer.concat([readFileSync(blob), Buffer.from('x')]));
+  const damaged = await run(['verify', '--discard']);
+  t.match(damaged, { code: 1, out: /^/ });
+  t.match(damaged.out.toString(), /blob sha256:\w+: damaged/);
+  t.notOk(existsSync(blob));
+  const saved = await run(['load', join(base, 'layout')]);
+  t.match(saved, { code: 0 });
+});
+
+t.test('a hostile or damaged archive is refused whole', async (t) => {
+  rmSync(root, { recursive: true });
+  const hostile = await tarOf([file('good', 'x'), file('../../escape', 'x')]);
+  t.match(await run(['import', '-', 'bad'], hostile), { code: 1, err: /stratafs: [^\n]+\n$/ });
+  const tar = await tarOf(system);
+  t.match(await run(['import', '-', 'bad'], tar.subarray(0, 2000)), { code: 1 });
+  t.match(await run(['import', '-', 'bad'], gzipSync(tar).subarray(0, 100)), { code: 1, err: /damaged gzip/ });
+  t.match(await run(['load'], 'no archive at all'), { code: 1 });
+  for (const folder of ['blobs/sha256', 'layers/sha256', 'tmp', 'partial']) t.equal(count(folder), 0, folder);
+  t.match(await json('images'), []);
+});
+
+t.test('an OCI layout with a wrong blob is refused', async (t) => {
+  t.match(await run(['import', '-', 'web'], await tarOf(system)), { code: 0 });
+  t.match(await run(['save', '-o', join(base, 'bad/'), 'web']), { code: 0 });
+  t.match(await run(['rmi', 'web']), { code: 0 });
+  const blobs = join(base, 'bad/blobs/sha256');
+  const [largest] = readdirSync(blobs).sort((a, b) => lstatSync(join(blobs, a)).size - lstatSync(join(blobs, b)).size);
+  writeFileSync(join(blobs, largest as string), 'something else');
+  t.match(await run(['load', join(base, 'bad')]), { code: 1, err: /damaged|bytes/ });
+  t.equal(count('blobs/sha256') + count('layers/sha256') + count('tmp'), 0);
+});
+
+t.test('mistakes are one line', async (t) => {
+  for (const argv of [
+    ['tag', 'x'],
+    ['rmi'],
+    ['images', '--zap'],
+    ['save', 'none'],
+    ['import', '/none', 'x'],
+    ['du', 'x'],
+  ]) {
+    const { code, err } = await run(argv);
+    t.equal(code, 1, argv.join(' '));
+    t.match(err, /^stratafs: [^\n]+\n$/);
+  }
+  t.match(await run(['pull-me']), { code: 1 });
+  t.match(await run(['load', '--help']), { code: 0, out: /^/ });
+});
