@@ -313,7 +313,7 @@ export function link(u: Union, node: FileNode, dir: DirNode, name: string, out: 
   markHolder(u, dir, node);
   if (!whiteout) check(u.sys.linkAt(from.fd, from.name, fd, name), 'link');
   else linkOverWhiteout(u, writableWork(u), from, fd, name);
-  if (node.orphan !== null) readopt(node, upper, name);
+  if (node.orphan !== null) readopt(u, node, upper, name);
   addName(node, dir, name);
   node.keptCtime = null;
   const entry = enter(u, dir, name, node.format >>> 12, upper, whiteout);

@@ -48,10 +48,12 @@ export function* namesOf(node: FileNode): Generator<{ parent: DirNode; name: str
   for (const alias of [...(node.aliases ?? [])]) yield alias;
 }
 
-/** A file without a name got one: it is found by that again. */
-export function readopt(node: FileNode, dir: LayerDir, name: string): void {
+/** A file without a known name got one: it is found by that again, or in the index as long as it has other names. */
+export function readopt(u: Union, node: FileNode, dir: LayerDir, name: string): void {
   node.orphan?.close();
   node.orphan = null;
+  const index = u.index;
+  if (index != null && node.dir === index && u.sys.statAt(index.layer.fd, node.base, u.scratch) === 0) return;
   node.dir = dir;
   node.base = name;
 }

@@ -98,7 +98,7 @@ function newFile(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat)
     const shared = sharedNode(u, stat.identity(), dir, name);
     if (shared !== null) {
       // Its directory was forgotten, or it had no name: it is found by this one again.
-      if (shared.orphan !== null && entry.dir.layer.writable === shared.inUpper) readopt(shared, entry.dir, name);
+      if (shared.orphan !== null && entry.dir.layer.writable === shared.inUpper) readopt(u, shared, entry.dir, name);
       const place = placeOf(u, shared);
       check(u.sys.statAt(place.fd, place.name, stat), `stat ${shown(name)}`);
       return shared;

@@ -3,6 +3,7 @@
 import { readdirSync } from 'node:fs';
 import t from 'tap';
 import { copyUp } from '../../lib/union/copy-up.js';
+import { link } from '../../lib/union/create.js';
 import {
   addName,
   dropName,
@@ -15,6 +16,7 @@ import {
 } from '../../lib/union/hard-links.js';
 import { FileNode } from '../../lib/union/inode.js';
 import { unlink } from '../../lib/union/remove.js';
+import { rename } from '../../lib/union/rename.js';
 import { dir, file, hardlink } from '../support/tree.js';
 import { type TempUnion, unionTest } from '../support/union-in-temp.js';
 
@@ -149,3 +151,16 @@ unionTest(
     for (const path of ['a', 'b', 'd/c']) t.equal(w.read(path), 'x');
   },
 );
+
+unionTest(t, 'a link to an open file whose known name was replaced keeps it with the index', layout, (t, w) => {
+  const node = w.file('a');
+  copyUp(w.u, node, 'data');
+  w.node('single');
+  rename(w.u, w.dir(''), 'single', w.dir(''), 'a', 0);
+  t.equal(node.parent, null, 'the kernel knows it by no name');
+  t.equal(w.node('b'), node, 'another name is looked up');
+  link(w.u, node, w.dir('d'), 'new', w.stat);
+  t.equal(count(w, 'd/new'), 3);
+  copyUp(w.u, node, 'data');
+  t.equal(count(w, 'd/new'), 3, 'the host link of the other name is no further name');
+});
