@@ -53,6 +53,8 @@ async function run(argv: readonly string[]): Promise<number> {
     case 'snapshotter':
       // Loaded only when asked for: gRPC is no part of a mount.
       return (await import('./snapshotter.js')).snapshotterCommand(rest);
+    case 'diff':
+      return (await import('./diff.js')).diffCommand(rest);
     case 'bench':
       return (await import('./bench.js')).benchCommand(rest);
     case 'mount':

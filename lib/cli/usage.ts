@@ -3,6 +3,7 @@
 export const usage = `usage: stratafs mount [-f] [-d] -o lowerdir=TOP:…:BOTTOM[,upperdir=U,workdir=W][,OPTION…] MOUNTPOINT
        stratafs mount --bundle DIR
        stratafs umount MOUNTPOINT
+       stratafs diff UPPER|MOUNTPOINT [--lower DIR[:DIR…]]… [OPTION…]    --help lists its options
        stratafs snapshotter --address SOCKET --root DIR [--program NAME]
        stratafs bench [--quick] [OPTION…]      compare with what is installed; --help lists its options
        stratafs import TAR|- NAME[:TAG]        an image of a root filesystem

@@ -19,6 +19,9 @@ export interface Beneath {
   readonly stat: Stat;
 }
 
+/** A name of the lowers and its attributes; null where they cannot be read. */
+export type Gone = readonly [name: string, stat: Stat | null];
+
 /** One finding. Nodes and stats are good until the next one is asked for. */
 export type Step =
   /** A name that the upper hides; `beneath` is what it hid, null where the lowers are not known. */
@@ -33,7 +36,7 @@ export type Step =
       readonly redirect: string | null;
     }
   /** The directory at `path` hides what the lowers have there: `gone` are its names that do not show any more. */
-  | { readonly kind: 'opaque'; readonly path: string; readonly gone: readonly string[] }
+  | { readonly kind: 'opaque'; readonly path: string; readonly gone: () => Gone[] }
   | { readonly kind: 'failed'; readonly path: string; readonly error: ErrnoError };
 
 interface Child {
@@ -171,7 +174,7 @@ class Walk {
   *#step(frame: Frame, item: Item): Generator<Step> {
     const path = frame.prefix + item.name;
     if (item.role === 'opaque') {
-      yield { kind: 'opaque', path: path.replace(/\/$/, ''), gone: frame.gone };
+      yield { kind: 'opaque', path: path.replace(/\/$/, ''), gone: () => this.#gone(frame) };
       return;
     }
     try {
@@ -181,6 +184,17 @@ class Walk {
       if (!(error instanceof ErrnoError)) throw error;
       yield { kind: 'failed', path, error };
     }
+  }
+
+  #gone(frame: Frame): Gone[] {
+    return frame.gone.map((name) => {
+      const beneath = this.#lowerOf(frame, name);
+      this.#forget(this.#view.lower, beneath?.node ?? null);
+      if (beneath === null) return [name, null];
+      const stat = new Stat();
+      stat.copyFrom(beneath.stat);
+      return [name, stat];
+    });
   }
 
   /** What the lowers show under `name`. */

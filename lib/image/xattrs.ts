@@ -32,7 +32,7 @@ export function storedAs(name: string): string | undefined {
 }
 
 /** The attributes of `node` that users see, sorted by name. `upper` shows all of its own. */
-export function xattrsOf(u: Union, upper: Layer, node: Inode): Map<string, Uint8Array> {
+export function xattrsOf(u: Union, upper: Layer | null, node: Inode): Map<string, Uint8Array> {
   const place = placeOf(u, node);
   const listed = u.sys.listXattr(place.fd, place.name);
   const found = new Map<string, Uint8Array>();

@@ -64,7 +64,7 @@ function sized(c: Context, data: Uint8Array, size: number): void {
 }
 
 export function onGetxattr(c: Context, r: Of<'GETXATTR'>): void {
-  sized(c, getXattr(c.u, c.node(r.nodeid), r.body.name), r.body.size);
+  sized(c, getXattr(c.u, c.node(r.nodeid), r.body.name, r), r.body.size);
 }
 
 export function onListxattr(c: Context, r: Of<'LISTXATTR'>): void {

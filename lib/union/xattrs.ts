@@ -14,6 +14,7 @@ import { refusePrivileges } from './open.js';
 import { storedName, visibleName } from './private-xattrs.js';
 import { type Changer, known, staysBehind, trustedChanger } from './privileges.js';
 import { refuseProtected } from './protection.js';
+import { isToldLayers, tellLayers } from './told-layers.js';
 import type { Union } from './union.js';
 
 /** Where `key` is stored; throws when users may not have it. */
@@ -29,7 +30,8 @@ function isHidden(node: Inode, key: string): boolean {
   return hidesXattr(node, key) || (node instanceof FileNode && staysBehind(node.dir.layer, key));
 }
 
-export function getXattr(u: Union, node: Inode, key: string): Uint8Array {
+export function getXattr(u: Union, node: Inode, key: string, who: Changer | null = null): Uint8Array {
+  if (isToldLayers(u, node, key)) return tellLayers(u, key, who);
   const name = storedName(key);
   if (name === undefined || isHidden(node, key)) throw fail('ENODATA', key);
   if (u.options.noacl && key.startsWith('system.posix_acl')) throw fail('EOPNOTSUPP', key);
@@ -63,6 +65,7 @@ export function setXattr(
 ): void {
   const name = stored(u, key);
   refuseProtected(u, node);
+  if (isToldLayers(u, node, key)) throw fail('EPERM', `${key} is what the mount says of itself`);
   if (hidesXattr(node, key)) throw fail('EPERM', `${key} of a device`);
   copyUp(u, node, 'attributes');
   const place = placeOf(u, node);
