@@ -6,6 +6,7 @@ type Family = () => Promise<{ readonly commands: Readonly<Record<string, ImageCo
 
 const viewing: Family = () => import('./images.js');
 const archives: Family = () => import('./archives.js');
+const containers: Family = () => import('./container/commands.js');
 
 const families: Readonly<Record<string, Family>> = {
   images: viewing,
@@ -19,6 +20,13 @@ const families: Readonly<Record<string, Family>> = {
   import: archives,
   load: archives,
   save: archives,
+  create: containers,
+  start: containers,
+  stop: containers,
+  ps: containers,
+  rm: containers,
+  run: containers,
+  commit: containers,
 };
 
 /** Runs the command `name` to its exit code; null when there is no such command about images. */

@@ -10,6 +10,7 @@ import { type Access, Store } from '../image/store.js';
 import { TarError } from '../image/tar/entry.js';
 import { ProgressLines } from './progress-lines.js';
 
+type Options = NonNullable<ParseArgsConfig['options']>;
 type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 
 /** One run of a command. */
@@ -37,6 +38,12 @@ export class Call {
     return typeof value === 'string' ? value : null;
   }
 
+  /** Every value of an option that may come several times. */
+  texts(name: string): string[] {
+    const value = this.#values[name];
+    return Array.isArray(value) ? value.map(String) : [];
+  }
+
   store<T>(access: Access, use: (store: Store) => Promise<T>): Promise<T> {
     const waiting = (): void => this.progress.line(`waiting for another process that uses ${this.root}`);
     return Store.with(this.root, access, use, waiting);
@@ -53,7 +60,9 @@ export interface ImageCommand {
   /** What follows the command's name in its usage line. */
   readonly words: string;
   readonly about: string;
-  readonly options?: NonNullable<ParseArgsConfig['options']>;
+  readonly options?: Options;
+  /** The first operand ends the options: what follows is another program's. */
+  readonly wraps?: boolean;
   /** How many words it takes besides options: least and most. */
   readonly operands: readonly [least: number, most: number];
   run(call: Call): Promise<void>;
@@ -80,11 +89,26 @@ function helpOf(name: string, { words, about }: ImageCommand): string {
   return `usage: stratafs ${name} [--root DIR] [--json] [-q] ${words}\n${about}\n`;
 }
 
+/** Where the first word is that is neither an option nor the value of one. */
+function firstOperand(argv: readonly string[], options: Options): number {
+  for (let at = 0; at < argv.length; at += 1) {
+    const word = argv[at] as string;
+    if (word === '--') return at + 1;
+    if (!word.startsWith('-') || word === '-') return at;
+    const long = word.startsWith('--');
+    const key = long ? word.slice(2) : word.slice(-1);
+    const [, option] = Object.entries(options).find(([full, { short }]) => (long ? full : short) === key) ?? [];
+    if (option?.type === 'string' && (long || word.length === 2)) at += 1;
+  }
+  return argv.length;
+}
+
 function parse(name: string, command: ImageCommand, argv: readonly string[]): { values: Values; operands: string[] } {
   const options = { ...common, ...command.options };
+  const end = command.wraps === true ? firstOperand(argv, options) : argv.length;
   try {
-    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
-    return { values: values as Values, operands: positionals };
+    const { values, positionals } = parseArgs({ args: argv.slice(0, end), options, allowPositionals: true });
+    return { values: values as Values, operands: [...positionals, ...argv.slice(end)] };
   } catch (error) {
     const [first] = (error as Error).message.split('. ');
     throw new ImageError(`${first}; see stratafs ${name} --help`);

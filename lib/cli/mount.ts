@@ -62,24 +62,32 @@ function listen(mounted: Mounted): void {
 }
 
 /** Starts the serving process and waits until it is ready or has failed. */
-function serveApart(argv: readonly string[]): Promise<number> {
+async function serveApart(argv: readonly string[]): Promise<number> {
+  const code = await startServer(argv, (text) => process.stderr.write(text));
+  // The serving process keeps its end of the pipes a moment longer than this one needs them.
+  if (code === 0) setImmediate(() => process.exit(0));
+  return code;
+}
+
+/** Starts a serving process; 0 when its mount answers, else its exit code. What it complains of goes to `complain`. */
+export function startServer(argv: readonly string[], complain: (text: string) => void): Promise<number> {
   const main = process.argv[1] as string;
   const child = spawn(process.execPath, [main, ...argv], {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
   });
   return new Promise((resolve) => {
-    child.stderr?.on('data', (text: Buffer) => process.stderr.write(text));
-    child.stdio[READY_FD]?.on('data', () => {
+    const end = (code: number): void => {
       child.unref();
-      resolve(0);
-      // The serving process keeps its end of the pipes a moment longer than this one needs them.
-      setImmediate(() => process.exit(0));
-    });
+      for (const pipe of [child.stderr, child.stdio[READY_FD]]) pipe?.destroy();
+      resolve(code);
+    };
+    child.stderr?.on('data', (text: Buffer) => complain(text.toString()));
+    child.stdio[READY_FD]?.on('data', () => end(0));
     child.on('error', (error) => {
-      process.stderr.write(`stratafs: ${error.message}\n`);
-      resolve(1);
+      complain(`stratafs: ${error.message}\n`);
+      end(1);
     });
-    child.on('close', (code) => resolve(code ?? 1));
+    child.on('close', (code) => end(code ?? 1));
   });
 }

@@ -1,7 +1,8 @@
-// What the kept images reach, what of the store nobody reaches any more, and how many bytes each image has to itself.
+// What kept images and containers reach, what of the store nobody reaches any more, and how many bytes each image has to itself.
 
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { manifestsInUse } from './container/containers.js';
 import type { Digest } from './digest.js';
 import { removeTree } from './disk.js';
 import { ImageError } from './error.js';
@@ -31,7 +32,7 @@ interface Reached {
 /** Refuses to guess: of an image that cannot be read nobody knows what it needs. */
 function reach(store: Store): Reached {
   const reached: Reached = { blobs: new Set(), layers: new Set() };
-  for (const kept of store.kept()) {
+  for (const kept of [...store.kept(), ...manifestsInUse(store.root)]) {
     let image: Image;
     try {
       image = readImage(store, kept);

@@ -70,15 +70,23 @@ function mtimeOf({ words }: Stat): TarEntry['mtime'] {
   };
 }
 
+export interface LayerTarOptions {
+  /** All that the upper and its lowers show, as a layer that needs no other. */
+  readonly squash?: boolean;
+}
+
 class LayerTar {
   readonly #view: View;
+  readonly #squash: boolean;
   /** The first path of each file with several names, by its identity on the host. */
   readonly #named = new Map<string, string>();
   /** The file whose bytes are being handed out. */
   #file: OwnedFd | null = null;
 
-  constructor(view: View) {
-    this.#view = view;
+  constructor(view: View, squash: boolean) {
+    // Without lowers of its own the walk goes through everything that is merged.
+    this.#view = squash ? { ...view, lower: null } : view;
+    this.#squash = squash;
   }
 
   /** For whoever does not take all of it. */
@@ -90,6 +98,7 @@ class LayerTar {
     const elsewhere = namesElsewhere(this.#view);
     for (const step of walkUpper(this.#view, elsewhere)) {
       if (step.kind === 'failed') throw step.error;
+      if (this.#squash && step.kind !== 'node') continue;
       if (step.kind === 'opaque') yield marker(within(step.path, OPAQUE_FILE));
       else if (step.kind === 'whiteout') yield marker(whiteoutPath(step.path));
       else yield* this.#node(step);
@@ -98,7 +107,7 @@ class LayerTar {
 
   *#node(step: Step & { kind: 'node' }): Generator<Outgoing> {
     const { path, node, stat, redirect } = step;
-    if (redirect !== null && this.#view.lower === null) {
+    if (redirect !== null && this.#view.lower === null && !this.#squash) {
       throw fail('EINVAL', `/${shown(path)} was renamed: its lowers are needed`);
     }
     const type = types.get(stat.mode & S_IFMT);
@@ -181,9 +190,13 @@ async function* gathered(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
 }
 
 /** The OCI layer tar of `source`, in chunks. Throws ErrnoError and TarError; then what was handed out is no layer. */
-export async function* layerTar(sys: Syscalls, source: LayerSource): AsyncGenerator<Buffer> {
+export async function* layerTar(
+  sys: Syscalls,
+  source: LayerSource,
+  { squash = false }: LayerTarOptions = {},
+): AsyncGenerator<Buffer> {
   const view = await openView(sys, source);
-  const layer = new LayerTar(view);
+  const layer = new LayerTar(view, squash);
   try {
     yield* gathered(writeTar(layer.members()));
   } finally {

@@ -1,0 +1,97 @@
+// Commit: an upper becomes a layer, and an image that ends in it. Everything is prepared aside; the name comes last, so
+// that a crash leaves the old image or the new one.
+
+import { syscalls } from '../../sys/syscalls.js';
+import { ImageError } from '../error.js';
+import type { Image } from '../images.js';
+import { addLayerTar, assembleImage } from '../import-tar.js';
+import { Incoming } from '../incoming.js';
+import { layerTar } from '../layer-tar.js';
+import { DOCKER, OCI } from '../media.js';
+import { type Descriptor, type HistoryEntry, type ImageConfig, MAX_LAYERS } from '../model.js';
+import { hostPlatform } from '../platform.js';
+import { counted, type Reporter } from '../progress.js';
+import type { Store } from '../store.js';
+import type { LayerSource } from '../view.js';
+import { applyInstructions, type RunConfig } from './instructions.js';
+
+export interface CommitRequest {
+  readonly source: LayerSource;
+  /** The image of the lowers; null when there is none. */
+  readonly base: Image | null;
+  /** Whole name. */
+  readonly name: string;
+  readonly message: string;
+  readonly author: string;
+  /** ISO 8601. */
+  readonly created: string;
+  readonly createdBy: string;
+  /** `--change`. */
+  readonly changes: readonly string[];
+  /** One layer of everything in place of one more. */
+  readonly squash: boolean;
+}
+
+/** Docker's gzip layers are OCI's; a manifest names them in one language. */
+function inOci(layer: Descriptor): Descriptor {
+  return layer.mediaType === DOCKER.layerGzip ? { ...layer, mediaType: OCI.layerGzip } : layer;
+}
+
+/** One entry for each layer at least: others refuse an image that tells of fewer. */
+function historyOf(base: Image): readonly HistoryEntry[] {
+  const history = base.config.history ?? [];
+  const missing = base.manifest.layers.length - history.filter(({ empty_layer }) => empty_layer !== true).length;
+  if (missing < 0) throw new ImageError(`the history of ${base.name ?? base.id} tells of more layers than it has`);
+  return [...Array.from({ length: missing }, () => ({ created_by: '' })), ...history];
+}
+
+/** What the new image takes over from its base. */
+function inherited({ base, squash }: CommitRequest): Pick<ImageConfig, 'history'> & { layers: readonly Descriptor[] } {
+  if (base === null) return { history: [], layers: [] };
+  const history = historyOf(base);
+  if (squash) return { history: history.map((entry) => ({ ...entry, empty_layer: true })), layers: [] };
+  if (base.manifest.layers.length >= MAX_LAYERS) {
+    throw new ImageError(`${base.name ?? base.id} has ${MAX_LAYERS} layers, which is the most: commit with --squash`);
+  }
+  return { history, layers: base.manifest.layers.map(inOci) };
+}
+
+function configOf(request: CommitRequest, diffIds: ImageConfig['rootfs']['diff_ids'], changed: RunConfig): ImageConfig {
+  const { base, author, message, created, createdBy } = request;
+  const {
+    container: _id,
+    container_config: _run,
+    ...kept
+  } = (base?.config ?? hostPlatform()) as ImageConfig & {
+    readonly container?: unknown;
+    readonly container_config?: unknown;
+  };
+  const entry: HistoryEntry = {
+    created,
+    created_by: createdBy,
+    ...(author === '' ? {} : { author }),
+    ...(message === '' ? {} : { comment: message }),
+  };
+  return {
+    ...kept,
+    created,
+    ...(author === '' ? {} : { author }),
+    config: changed as Readonly<Record<string, unknown>>,
+    rootfs: { type: 'layers', diff_ids: diffIds },
+    history: [...(inherited(request).history ?? []), entry],
+  };
+}
+
+/** Seals the upper and records the image; resolves when both will outlast a crash. */
+export async function commit(store: Store, request: CommitRequest, reporter: Reporter): Promise<Image> {
+  const { base, squash, source } = request;
+  const changed = applyInstructions((base?.config.config ?? {}) as RunConfig, request.changes);
+  const { layers } = inherited(request);
+  const incoming = new Incoming(store, reporter);
+  const task = reporter.task('commit', 'sealing', null);
+  const sealed = await addLayerTar(incoming, counted(layerTar(syscalls, source, { squash }), task));
+  task.end('sealed');
+  const diffIds = [...(squash || base === null ? [] : base.config.rootfs.diff_ids), sealed.diffId];
+  const config = configOf(request, diffIds, changed);
+  return assembleImage(incoming, config, [...layers, sealed.layer], [request.name]);
+}
