@@ -44,9 +44,8 @@ static int stays(char **argv) {
   return 0;
 }
 
-static int in_background(const char *name, char **argv) {
-  const int mounts = strcmp(name, "stratafs") != 0 || (argv[0] && strcmp(argv[0], "mount") == 0);
-  return mounts && !stays(argv);
+static int is_mount(const char *name, char **argv) {
+  return strcmp(name, "stratafs") != 0 || (argv[0] && strcmp(argv[0], "mount") == 0);
 }
 
 static int fail(const char *what) {
@@ -102,7 +101,10 @@ int main(int argc, char **argv) {
     return 2;
   }
   char **words = argv + 1;
-  if (!in_background(words[0], words + FIXED_WORDS)) return become(words, 0);
+  const int mounts = is_mount(words[0], words + FIXED_WORDS);
+  // A mount speaks to no network, and older versions of Node.js parse all certificates before they begin.
+  if (mounts) unsetenv("NODE_EXTRA_CA_CERTS");
+  if (!mounts || stays(words + FIXED_WORDS)) return become(words, 0);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return fail("pipe");
   // A pipe end on the ready descriptor itself would keep its close-on-exec flag through dup2.

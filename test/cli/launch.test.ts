@@ -67,6 +67,16 @@ t.test('the server holds none of the descriptors that its caller leaked', (t) =>
   }),
 );
 
+t.test('certificates that the environment names are not loaded for a mount', (t) =>
+  inPlace(async (place) => {
+    const env = { PATH: '/usr/bin:/bin', NODE_EXTRA_CA_CERTS: join(place.base, 'none') };
+    const overlay = place.name('fuse-overlayfs');
+    const mounted = spawnSync(overlay, ['-o', LAYERS, 'm'], { cwd: place.base, env, encoding: 'utf8' });
+    t.equal(mounted.stderr, '');
+    t.equal(mounted.status, 0);
+  }),
+);
+
 t.test('an error is the exit code and one line', (t) =>
   inPlace(async (place) => {
     const overlay = place.name('fuse-overlayfs');
