@@ -78,7 +78,7 @@ deps_native() {
 
 # Every source that dist/ is compiled from, one per line.
 deps_sources() {
-  { find lib scripts test benchmarks -name '*.ts' ! -name '*.d.ts' 2>/dev/null || true; } | LC_ALL=C sort
+  { find lib scripts test benchmarks \( -name '*.ts' -o -name '*.cts' \) ! -name '*.d.ts' 2>/dev/null || true; } | LC_ALL=C sort
 }
 
 # Removes what a source that is gone has left in dist/: a stale test would still run.
@@ -94,7 +94,7 @@ deps_prune() {
 deps_typescript() {
   local stamp=dist/.sources begun
   if [ -e "$stamp" ] && [ dist/.sources -nt tsconfig.json ] && cmp -s "$stamp" <(deps_sources) &&
-    [ -z "$(find lib scripts test benchmarks node_modules/.package-lock.json -newer "$stamp" \( -name '*.ts' -o -name .package-lock.json \) -print -quit 2>/dev/null || true)" ]; then
+    [ -z "$(find lib scripts test benchmarks node_modules/.package-lock.json -newer "$stamp" \( -name '*.ts' -o -name '*.cts' -o -name .package-lock.json \) -print -quit 2>/dev/null || true)" ]; then
     return 0
   fi
   deps_say 'Compiling TypeScript'
@@ -112,10 +112,20 @@ deps_typescript() {
   rm -f "$begun"
 }
 
+# The one file that the command starts from: of these modules, with bytecode for this Node.js.
+deps_program() {
+  local cache
+  cache=$(node -p '`program.${process.versions.v8}-${process.arch}.cache`')
+  [ -e "dist/lib/cli/$cache" ] && [ ! dist/.tsbuildinfo -nt dist/lib/cli/program.cjs ] && return 0
+  deps_say 'Bundling the program'
+  node dist/scripts/bundle-program.js >&2 || deps_die 'the program cannot be bundled'
+}
+
 # deps_build: everything after the Debian packages. To be called with the checkout as working directory.
 deps_build() {
   deps_node
   deps_npm
   deps_native
   deps_typescript
+  deps_program
 }

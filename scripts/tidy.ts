@@ -149,7 +149,7 @@ function cycleFindings(edges: ReadonlyMap<string, readonly string[]>): Finding[]
 export function judge(sources: readonly Source[]): Finding[] {
   const trees = new Map<string, ts.SourceFile>();
   for (const { file, text } of sources) {
-    if (file.endsWith('.ts')) trees.set(file, ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true));
+    if (/\.c?ts$/.test(file)) trees.set(file, ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true));
   }
   const { findings, edges } = importFindings(sources, trees);
   findings.push(...cycleFindings(edges));
@@ -164,14 +164,14 @@ function filesUnder(root: string, folder: string, wanted: RegExp): Source[] {
   if (!existsSync(join(root, folder))) return [];
   const entries = readdirSync(join(root, folder), { withFileTypes: true, recursive: true });
   return entries
-    .filter((entry) => entry.isFile() && wanted.test(entry.name) && !entry.name.endsWith('.d.ts'))
+    .filter((entry) => entry.isFile() && wanted.test(entry.name) && !/\.d\.c?ts$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .map((path) => ({ file: relative(root, path), text: readFileSync(path, 'utf8') }));
 }
 
 /** Everything in the checkout at `root` that breaks a rule. */
 export function tidy(root: string): Finding[] {
-  const typescript = ['lib', 'scripts', 'test', 'benchmarks'].flatMap((folder) => filesUnder(root, folder, /\.ts$/));
+  const typescript = ['lib', 'scripts', 'test', 'benchmarks'].flatMap((folder) => filesUnder(root, folder, /\.c?ts$/));
   return judge([...typescript, ...filesUnder(root, 'native', /\.(cc|h)$/)]);
 }
 

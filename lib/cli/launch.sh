@@ -4,7 +4,7 @@
 
 self=$(readlink -f -- "$0") || exit 1
 root=${self%/lib/cli/launch.sh}
-main=$root/dist/lib/cli/main.js
+main=$root/dist/lib/cli/start.cjs
 if [ ! -e "$main" ]; then
   echo "stratafs: $root is not built; run npm ci && npm run build there" >&2
   exit 1
