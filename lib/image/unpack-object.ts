@@ -70,7 +70,7 @@ export interface Maker {
 export function counted(count: () => void): (what: string) => void {
   return (what) => {
     count();
-    log.once('warn', `unpack ${what}`, `${what} is left out: this host does not take it`);
+    log.once('warn', `unpack ${what}`, `an archive: ${what} is left out`);
   };
 }
 
