@@ -5,6 +5,7 @@ import type { ImageCommand } from './image-command.js';
 type Family = () => Promise<{ readonly commands: Readonly<Record<string, ImageCommand>> }>;
 
 const viewing: Family = () => import('./images.js');
+const transfers: Family = () => import('./transfers.js');
 const archives: Family = () => import('./archives.js');
 const containers: Family = () => import('./container/commands.js');
 
@@ -17,6 +18,8 @@ const families: Readonly<Record<string, Family>> = {
   gc: viewing,
   du: viewing,
   verify: viewing,
+  pull: transfers,
+  push: transfers,
   import: archives,
   load: archives,
   save: archives,

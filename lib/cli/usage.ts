@@ -6,6 +6,7 @@ export const usage = `usage: stratafs mount [-f] [-d] -o lowerdir=TOP:…:BOTTOM
        stratafs diff UPPER|MOUNTPOINT [--lower DIR[:DIR…]]… [OPTION…]    --help lists its options
        stratafs snapshotter --address SOCKET --root DIR [--program NAME]
        stratafs bench [--quick] [OPTION…]      compare with what is installed; --help lists its options
+       stratafs pull NAME[:TAG|@DIGEST], push IMAGE [NAME[:TAG]]
        stratafs import TAR|- NAME[:TAG]        an image of a root filesystem
        stratafs load [FILE|DIR|-], save [-o FILE|DIR/|-] IMAGE…
        stratafs images, history IMAGE, inspect IMAGE…, tag IMAGE NAME[:TAG], rmi IMAGE…

@@ -9,8 +9,9 @@ import { jobs, syscalls } from '../sys/syscalls.js';
 import { applyLayer } from './apply.js';
 import { decompressed } from './compression.js';
 import { checkMeter, type Digest, type Expected, hexOf, Meter, metered, verified } from './digest.js';
-import { writeDurably, writeStream } from './disk.js';
+import { removeTree, writeDurably, writeStream } from './disk.js';
 import { ImageError } from './error.js';
+import type { FileLock } from './file-lock.js';
 import { type Image, imageOf, withName } from './images.js';
 import { RECORD, TREE } from './layers.js';
 import { type Descriptor, MAX_JSON } from './model.js';
@@ -31,6 +32,7 @@ export class Incoming {
   readonly reporter: Reporter;
   readonly #files = new Map<Digest, string>();
   readonly #layers = new Map<Digest, string>();
+  readonly #locks: FileLock[] = [];
   readonly #named: { readonly name: string; readonly manifest: Descriptor }[] = [];
 
   constructor(store: Store, reporter: Reporter) {
@@ -108,14 +110,34 @@ export class Incoming {
   }
 
   /** Checks and unpacks the image behind `manifest`, whose blobs are all there; publish() makes it last under `names`. */
-  async accept(manifest: Descriptor, names: readonly string[]): Promise<Image> {
+  async accept(
+    manifest: Descriptor,
+    names: readonly string[],
+    ready: (layer: Digest) => Promise<void> = async () => {},
+  ): Promise<Image> {
     const image = imageOf(manifest, (digest, what) => this.bytes(digest, what), names[0] ?? null);
     for (const [at, layer] of image.manifest.layers.entries()) {
+      await ready(layer.digest);
       if (!this.has(layer.digest)) throw new ImageError(`layer ${layer.digest} is missing`);
       await this.unpack(layer, image.config.rootfs.diff_ids[at] as Digest);
     }
     this.#named.push(...names.map((name) => ({ name, manifest })));
     return image;
+  }
+
+  /** Keeps `lock` until all is over. */
+  holds(lock: FileLock): void {
+    this.#locks.push(lock);
+  }
+
+  /** Takes away what was staged. */
+  discard(): void {
+    for (const file of this.#files.values()) removeTree(file);
+    this.#files.clear();
+  }
+
+  close(): void {
+    for (const lock of this.#locks.splice(0)) lock.release();
   }
 
   /** Makes all of it last: whoever sees a name sees all that it needs. */
