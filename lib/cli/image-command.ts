@@ -8,6 +8,7 @@ import { ErrnoError } from '../errno.js';
 import { ImageError } from '../image/error.js';
 import { type Access, Store } from '../image/store.js';
 import { TarError } from '../image/tar/entry.js';
+import { MountError } from '../union/layers.js';
 import { ProgressLines } from './progress-lines.js';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
@@ -118,8 +119,8 @@ function parse(name: string, command: ImageCommand, argv: readonly string[]): { 
 /** Files and hosts that are not as they should be are no defect of the program. */
 function explained(error: unknown): string {
   const { code, message, stack } = error as NodeJS.ErrnoException;
-  const expected = error instanceof ImageError || error instanceof TarError || error instanceof ErrnoError;
-  if (expected || typeof code === 'string') return message.replaceAll('\n', ' ');
+  const kinds = [ImageError, TarError, MountError, ErrnoError];
+  if (kinds.some((kind) => error instanceof kind) || typeof code === 'string') return message.replaceAll('\n', ' ');
   return stack ?? String(error);
 }
 

@@ -11,7 +11,10 @@ export const usage = `usage: stratafs mount [-f] [-d] -o lowerdir=TOP:…:BOTTOM
        stratafs load [FILE|DIR|-], save [-o FILE|DIR/|-] IMAGE…
        stratafs images, history IMAGE, inspect IMAGE…, tag IMAGE NAME[:TAG], rmi IMAGE…
        stratafs du, verify [--discard], gc     what images take; what is damaged; what nobody needs
-                                               images: --root DIR, --json; each has --help
+       stratafs create [--name C] IMAGE, start C [DIR], ps [-a], stop C…, rm [-f] C…
+       stratafs run [--name C] [--rm] [-t] [-v HOST:PATH[:ro|:O]] [-e K=V] [-w DIR] IMAGE [COMMAND…]
+       stratafs commit [-m MESSAGE] [-a AUTHOR] [-c INSTRUCTION]… [--squash] C|MOUNTPOINT|UPPER NAME[:TAG]
+                                               images, containers: --root DIR, --json; each has --help
        stratafs --version | --help
 
 Stacks read-only layer directories under a writable upper directory. Without

@@ -95,8 +95,9 @@ function difference(a: Tree, b: Tree, path: string, isImplied: boolean): string 
   if (one.rdev !== other.rdev) return 'is another device';
   if (mine.first !== theirs.first) return 'is another hard link';
   if (!one.isDirectory() && one.size !== other.size) return 'has another size';
-  // The time of a directory that no member describes is when it was unpacked.
-  if (one.mtimeNs !== other.mtimeNs && !isImplied && one.rdev === 0n) return 'has another modification time';
+  // The time of a whiteout, and of a directory that no member describes, is when it was unpacked.
+  const isTimed = !isImplied && !(one.isCharacterDevice() && one.rdev === 0n);
+  if (one.mtimeNs !== other.mtimeNs && isTimed) return 'has another modification time';
   if (a.xattrs(path) !== b.xattrs(path)) return 'has other attributes';
   if (one.isSymbolicLink()) return a.target(path) === b.target(path) ? null : 'leads elsewhere';
   if (one.isFile() && mine.first === path && !sameContents(a, b, path)) return 'has other contents';

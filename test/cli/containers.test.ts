@@ -114,13 +114,16 @@ t.test('commit, killed at any moment, leaves the old image or the new one', asyn
   await run(['commit', 'c', 'app:1', '-m', 'old']);
   const bytes = Buffer.alloc(200_000, 'some contents that are not random ');
   for (let at = 0; at < 40; at += 1) writeFileSync(join(upperOf('c'), `f${at}`), bytes);
+  const began = Date.now();
+  await run(['commit', 'c', 'app:1', '-m', 'old']);
+  const whole = Date.now() - began;
   const random = new Random(7);
   const seen = { old: 0, new: 0 };
   let comment = 'old';
   for (let round = 0; round < 12; round += 1) {
     const child = startOn(root, ['commit', 'c', 'app:1', '-m', `round ${round}`]);
     const ending = ended(child);
-    await sleep(random.below(700));
+    await sleep(whole / 4 + random.below(whole));
     child.kill('SIGKILL');
     await ending;
     const [last] = (await json('history', 'app:1')) as [{ comment: string }];

@@ -1,23 +1,27 @@
 // `stratafs commit`: what a container, a mount or an upper changed becomes a layer of a new image.
 
 import { closeSync, openSync, realpathSync, statSync } from 'node:fs';
-import { commit as commitUpper } from '../../image/container/commit.js';
+import { type CommitRequest, commit as commitUpper } from '../../image/container/commit.js';
 import { type Container, findContainer, listContainers } from '../../image/container/containers.js';
 import type { RunConfig } from '../../image/container/instructions.js';
 import { containerAt, isDead, mountOf } from '../../image/container/mount-table.js';
 import { ImageError } from '../../image/error.js';
-import { findImage, type Image } from '../../image/images.js';
+import { findImage, type Image, listImages } from '../../image/images.js';
+import { layersOfMount } from '../../image/mount-source.js';
 import { familiarName, fullName, parseReference } from '../../image/reference.js';
 import type { Store } from '../../image/store.js';
 import type { LayerSource } from '../../image/view.js';
 import { check } from '../../sys/check.js';
 import { bytesOf } from '../../sys/name.js';
-import { jobs } from '../../sys/syscalls.js';
+import { jobs, syscalls } from '../../sys/syscalls.js';
 import type { Call, ImageCommand } from '../image-command.js';
 import { paused } from './runtime.js';
 
-/** Either of what can be sealed. */
-type Target = { readonly container: Container } | { readonly upper: string };
+/** What can be sealed: a container, or an upper, of a mount whose layers are known or by itself. */
+type Target =
+  | { readonly container: Container }
+  | { readonly mountpoint: string; readonly source: LayerSource }
+  | { readonly upper: string };
 
 function targetOf(root: string, text: string): Target {
   const container = findContainer(root, text);
@@ -33,7 +37,8 @@ function targetOf(root: string, text: string): Target {
   const owner = listContainers(root).find((one) => one.record.id === id || one.path('upper') === path);
   if (owner !== undefined) return { container: owner };
   if (id !== null) throw new ImageError(`${text} is a container of another store: say which with --root`);
-  return { upper: path };
+  const source = layersOfMount(syscalls, bytesOf(path));
+  return source === null ? { upper: path } : { mountpoint: path, source };
 }
 
 const inBytes = (paths: readonly string[]): string[] => paths.map(bytesOf);
@@ -49,14 +54,22 @@ function sourceOfContainer(container: Container, squash: boolean): LayerSource {
   };
 }
 
-function sourceOfUpper(store: Store, upper: string, base: Image | null): LayerSource {
-  const layers = [...new Set([...(base?.config.rootfs.diff_ids ?? [])].reverse())];
-  return { upper: bytesOf(upper), lowers: inBytes(layers.map((id) => store.layers.tree(id))) };
+/** Top first; a layer that comes twice is hidden by itself. */
+function treesOf(store: Store, image: Image): string[] {
+  const layers = [...new Set([...image.config.rootfs.diff_ids].reverse())];
+  return inBytes(layers.map((id) => store.layers.tree(id)));
+}
+
+/** The image whose layers a mount has: it need not be named. */
+function baseOf(store: Store, { lowers }: LayerSource): Image {
+  const wanted = lowers.join('\0');
+  const found = listImages(store).find((image) => treesOf(store, image).join('\0') === wanted);
+  if (found !== undefined) return found;
+  throw new ImageError("the mount's lowers are no image of this store: name one with --base, or commit with --squash");
 }
 
 /** Everything that was written through the mount is in the upper when it resolves. */
-async function settle({ record }: Container): Promise<void> {
-  const mountpoint = mountOf(record.id);
+async function settle(mountpoint: string | null): Promise<void> {
   if (mountpoint === null || isDead(mountpoint)) return;
   const fd = openSync(mountpoint, 'r');
   try {
@@ -69,7 +82,7 @@ async function settle({ record }: Container): Promise<void> {
 /** The container stays as it is, mounted or not, until `use` is done with it. */
 function still<T>(call: Call, container: Container, use: () => Promise<T>): Promise<T> {
   const settled = async (): Promise<T> => {
-    await settle(container);
+    await settle(mountOf(container.record.id));
     return use();
   };
   return container.locked(() => (call.flag('no-pause') ? settled() : paused(container, settled)));
@@ -81,8 +94,29 @@ function creationTime(): string {
   return new Date(epoch && /^\d+$/.test(epoch) ? Number(epoch) * 1000 : Date.now()).toISOString();
 }
 
+/** What every commit says, whatever it seals. */
+type Common = Omit<CommitRequest, 'source' | 'base' | 'createdBy'>;
+
+async function recordUpper(
+  call: Call,
+  store: Store,
+  target: Exclude<Target, { container: Container }>,
+  common: Common,
+): Promise<Image> {
+  const called = call.text('base');
+  const named = called === null ? null : findImage(store, called);
+  if ('mountpoint' in target) {
+    const { source, mountpoint } = target;
+    const base = named ?? (common.squash ? null : baseOf(store, source));
+    await settle(mountpoint);
+    return commitUpper(store, { ...common, source, base, createdBy: 'stratafs commit' }, call.progress);
+  }
+  const source = { upper: bytesOf(target.upper), lowers: named === null ? [] : treesOf(store, named) };
+  return commitUpper(store, { ...common, source, base: named, createdBy: 'stratafs commit' }, call.progress);
+}
+
 function record(call: Call, store: Store, target: Target, name: string): Promise<Image> {
-  const common = {
+  const common: Common = {
     name,
     message: call.text('message') ?? '',
     author: call.text('author') ?? '',
@@ -90,12 +124,7 @@ function record(call: Call, store: Store, target: Target, name: string): Promise
     changes: call.texts('change'),
     squash: call.flag('squash'),
   };
-  if ('upper' in target) {
-    const called = call.text('base');
-    const base = called === null ? null : findImage(store, called);
-    const source = sourceOfUpper(store, target.upper, base);
-    return commitUpper(store, { ...common, source, base, createdBy: 'stratafs commit' }, call.progress);
-  }
+  if (!('container' in target)) return recordUpper(call, store, target, common);
   const { container } = target;
   const base = container.image(store);
   const { Cmd } = (base.config.config ?? {}) as RunConfig;
