@@ -30,24 +30,15 @@ napi_value CloneMount(napi_env env, napi_callback_info info) {
   Args args(env, info);
   ByteString path;
   args.Text(0, &path);
+  struct mount_attr attr = {};
+  attr.attr_set = args.U32(1);
+  attr.attr_clr = args.U32(2);
+  attr.propagation = kMsPrivate;
   if (!args.ok()) return args.Refuse();
   unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
   UniqueFd tree(static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, path.c_str(), flags)));
   if (!tree.ok()) return args.Answer(-1);
-  // Read-only and without access times: through this mount the kernel itself refuses every write. A
-  // user namespace may have the access time setting locked; read-only can always be set.
-  struct mount_attr attr = {};
-  attr.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME;
-  attr.attr_clr = MOUNT_ATTR__ATIME;
-  attr.propagation = kMsPrivate;
-  if (syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH, &attr, sizeof attr) == 0) {
-    return Number(env, tree.Release());
-  }
-  attr.attr_set = MOUNT_ATTR_RDONLY;
-  attr.attr_clr = 0;
-  if (syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH, &attr, sizeof attr) < 0) {
-    return args.Answer(-1);
-  }
+  if (syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH, &attr, sizeof attr) < 0) return args.Answer(-1);
   return Number(env, tree.Release());
 }
 

@@ -138,6 +138,8 @@ function detachDead(mountpoint: string): void {
 export function parseMount(argv: readonly string[], manner = mannerOf('stratafs')): MountRequest {
   const words = sort(argv.map(bytesOf), manner);
   const options = { ...defaultOptions(), exclusive: !manner.dropIn };
+  // mount(8) leaves out the words that are its defaults, so without the others they are meant.
+  if (manner.mountHelper) options.flags.push('dev', 'suid');
   if (manner.name === FUSE_OVERLAYFS) Object.assign(options, { subtype: manner.name, fsname: manner.name });
   for (const list of words.lists) applyInManner(options, list, manner);
   checkWhole(options);

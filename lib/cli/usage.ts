@@ -37,5 +37,5 @@ upperdir and workdir the mount is read-only.
      xattr_permissions=0|1|2
      squash_to_root, squash_to_uid=ID, squash_to_gid=ID, xino=off|auto|on, ino32_t
      fsname=NAME, allow_other, default_permissions, debug
-     [no]dev [no]suid [no]exec [no]atime [no]diratime relatime sync dirsync
+     [no]dev [no]suid [no]exec [no]atime [no]diratime relatime strictatime sync dirsync
 `;

@@ -3,6 +3,7 @@
 import { fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import { DT_DIR, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
+import { listingsCount, noteListing } from '../union/access-times.js';
 import type { DirNode } from '../union/inode.js';
 import { COOKIE_DOT, COOKIE_DOTDOT, listedNode, listNames, numberOf } from '../union/readdir.js';
 import { FSYNC_FDATASYNC, type Opcode, OpenFlag } from '../wire/abi.js';
@@ -12,10 +13,14 @@ import { settled } from './context.js';
 
 type Of<K extends keyof typeof Opcode> = RequestOf<(typeof Opcode)[K]>;
 
-/** ENOSYS once, and the kernel opens directories by itself from then on, listings cached. */
+/**
+ * ENOSYS once, and the kernel opens directories by itself from then on, listings cached. Where listings change access
+ * times each of them must come here.
+ */
 export function onOpendir(c: Context): void {
-  if (c.negotiated.noOpendirSupport) throw fail('ENOSYS', 'opendir');
-  c.reply.open(0, OpenFlag.CACHE_DIR | OpenFlag.KEEP_CACHE);
+  const counts = listingsCount(c.u);
+  if (c.negotiated.noOpendirSupport && !counts) throw fail('ENOSYS', 'opendir');
+  c.reply.open(0, counts ? 0 : OpenFlag.CACHE_DIR | OpenFlag.KEEP_CACHE);
 }
 
 export function onReleasedir(): void {}
@@ -31,6 +36,7 @@ function dots(c: Context, dir: DirNode, after: number, plus: boolean): boolean {
 export function onReaddir(c: Context, r: Of<'READDIR'>): void {
   const dir = c.directory(r.nodeid);
   const { numbers } = c.u;
+  if (r.body.offset === 0) noteListing(c.u, dir);
   c.dirents.start(r.body.size);
   if (dir.dead || !dots(c, dir, r.body.offset, false)) return;
   listNames(c.u, dir, r.body.offset, (name, entry, cookie) => {
@@ -41,6 +47,7 @@ export function onReaddir(c: Context, r: Of<'READDIR'>): void {
 
 export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
   const dir = c.directory(r.nodeid);
+  if (r.body.offset === 0) noteListing(c.u, dir);
   c.dirents.start(r.body.size);
   if (dir.dead || !dots(c, dir, r.body.offset, true)) return;
   listNames(c.u, dir, r.body.offset, (name, entry, cookie) => {

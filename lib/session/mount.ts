@@ -15,6 +15,7 @@ import {
   MS_NOSUID,
   MS_RDONLY,
   MS_RELATIME,
+  MS_STRICTATIME,
   O_RDWR,
   UMOUNT_NOFOLLOW,
 } from '../sys/constants.js';
@@ -43,6 +44,7 @@ const setBits: Record<string, number> = {
   noatime: MS_NOATIME,
   nodiratime: MS_NODIRATIME,
   relatime: MS_RELATIME,
+  strictatime: MS_STRICTATIME,
   sync: MS_SYNCHRONOUS,
   dirsync: MS_DIRSYNC,
 };
@@ -51,6 +53,10 @@ const clearBits: Record<string, number> = {
   suid: MS_NOSUID,
   exec: MS_NOEXEC,
   atime: MS_NOATIME,
+  relatime: MS_NOATIME | MS_STRICTATIME,
+  strictatime: MS_NOATIME | MS_RELATIME,
+  nostrictatime: MS_STRICTATIME,
+  noatime: MS_RELATIME | MS_STRICTATIME,
   diratime: MS_NODIRATIME,
   async: MS_SYNCHRONOUS,
 };
@@ -58,7 +64,7 @@ const clearBits: Record<string, number> = {
 /** mount(2) flags of the words, over the defaults (nodev, noatime). */
 function mountFlags(request: MountRequest): number {
   let flags = MS_NODEV | MS_NOATIME;
-  for (const word of request.flags) flags = (flags | (setBits[word] ?? 0)) & ~(clearBits[word] ?? 0);
+  for (const word of request.flags) flags = (flags & ~(clearBits[word] ?? 0)) | (setBits[word] ?? 0);
   return flags | (request.readOnly ? MS_RDONLY : 0);
 }
 
@@ -90,17 +96,20 @@ function mountDirectly(sys: Syscalls, fd: number, request: MountRequest): number
 /** fusermount3 is the one program that mounts for users. */
 export const NOT_INSTALLED = 'not found, install it (Debian: fuse3) or mount as root';
 
+/** Flag words that are passed to it as they are: it refuses others, and users may not have dev and suid. */
+const helperWords = new Set(['nodev', 'nosuid', 'exec', 'noexec', 'sync', 'async', 'dirsync']);
+
 /** `refusal`: why it was not mounted directly. */
 function mountThroughHelper(sys: Syscalls, request: MountRequest, refusal: string): number {
   const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll(',', '\\,');
-  const given = request.flags.filter((word) => word !== 'dev' && word !== 'suid');
-  const words = given.some((word) => word.endsWith('atime')) ? given : ['noatime', ...given];
+  const words = request.flags.filter((word) => helperWords.has(word));
   const options = [
     'default_permissions',
     `fsname=${escaped(request.source)}`,
     `subtype=${request.subtype}`,
     request.readOnly ? 'ro' : 'rw',
     ...(request.allowOther ? ['allow_other'] : []),
+    (mountFlags(request) & MS_NOATIME) === 0 ? 'atime' : 'noatime',
     ...words,
   ];
   const result = sys.fusermount(request.mountpoint, options.join(','));

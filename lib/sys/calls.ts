@@ -41,8 +41,8 @@ export interface HostHandle {
 export interface Syscalls {
   /** By path; for layer roots and the mountpoint only. Follows symlinks. */
   openPath(path: string, flags: number): number;
-  /** Private clone of the mount at `path`, submounts left out: open_tree(2) + MS_PRIVATE. */
-  cloneMount(path: string): number;
+  /** Private clone of the mount at `path`, submounts left out: open_tree(2) + MS_PRIVATE, with MOUNT_ATTR_* set and cleared. */
+  cloneMount(path: string, set: number, clear: number): number;
   openAt(dirfd: number, name: string, flags: number, mode: number): number;
   /** A new open file of the inode behind `fd` (O_PATH allowed), by /proc/self/fd. */
   reopen(fd: number, flags: number): number;

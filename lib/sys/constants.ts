@@ -68,6 +68,13 @@ export const MS_NOEXEC = 8;
 export const MS_NOATIME = 1024;
 export const MS_NODIRATIME = 2048;
 export const MS_RELATIME = 1 << 21;
+export const MS_STRICTATIME = 1 << 24;
+/** mount_setattr(2); none of the access time ones is relatime. */
+export const MOUNT_ATTR_RDONLY = 0x1;
+export const MOUNT_ATTR_NOATIME = 0x10;
+export const MOUNT_ATTR_STRICTATIME = 0x20;
+export const MOUNT_ATTR_ATIME = 0x70;
+export const MOUNT_ATTR_NODIRATIME = 0x80;
 export const MNT_DETACH = 2;
 export const UMOUNT_NOFOLLOW = 8;
 /** utimensat tv_nsec values: now, leave alone. */

@@ -8,9 +8,10 @@ import { HandleTable } from '../nodes/handle-table.js';
 import { NodeTable } from '../nodes/node-table.js';
 import type { Jobs, Syscalls } from '../sys/calls.js';
 import { check } from '../sys/check.js';
-import { LOCK_EX, LOCK_NB, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
+import { LOCK_EX, LOCK_NB, MOUNT_ATTR_NOATIME, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
+import { accessTimes, throughClone } from './access-times.js';
 import { dropCopy } from './copy-data.js';
 import { DirFds, LayerDir } from './dir-fds.js';
 import { type Features, mapsFewIds, probeFeatures, readOnlyFeatures } from './features.js';
@@ -71,24 +72,32 @@ function lock(sys: Syscalls, exclusive: boolean, places: readonly Lockable[]): b
   return true;
 }
 
-function openWorkdir(sys: Syscalls, options: MountOptions, upper: Layer): Workdir {
+/** Opens WORK. It and the upper, `layers[0]`, move to a mount of their own where one can be had. */
+function openOuter(sys: Syscalls, options: MountOptions, layers: Layer[]): number {
+  const upper = layers[0] as Layer;
   const path = options.workdir as string;
   const outer = openWritable(sys, 'workdir', path);
-  try {
-    const stat = new Stat();
-    sys.statAt(outer, '', stat);
-    if (stat.dev !== upper.dev) {
-      throw new MountError(`workdir ${shown(path)} is not on the filesystem of upperdir ${shown(upper.path)}`);
-    }
-    const owned = lock(sys, options.exclusive, [
-      { option: 'upperdir', path: upper.path, fd: upper.fd },
-      { option: 'workdir', path, fd: outer },
-    ]);
-    return new Workdir(sys, outer, owned);
-  } catch (error) {
-    sys.close(outer);
-    throw error;
+  const paths = { upper: upper.path, workdir: path };
+  const cloned = throughClone(sys, { upper: upper.fd, workdir: outer }, paths, accessTimes(options.flags));
+  if (cloned === null) return outer;
+  for (const fd of [upper.fd, outer]) sys.close(fd);
+  layers[0] = { ...upper, fd: cloned.upper };
+  return cloned.workdir;
+}
+
+/** Makes WORK, open as `outer`, ready; takes it over when that succeeds. */
+function openWorkdir(sys: Syscalls, options: MountOptions, upper: Layer, outer: number): Workdir {
+  const path = options.workdir as string;
+  const stat = new Stat();
+  sys.statAt(outer, '', stat);
+  if (stat.dev !== upper.dev) {
+    throw new MountError(`workdir ${shown(path)} is not on the filesystem of upperdir ${shown(upper.path)}`);
   }
+  const owned = lock(sys, options.exclusive, [
+    { option: 'upperdir', path: upper.path, fd: upper.fd },
+    { option: 'workdir', path, fd: outer },
+  ]);
+  return new Workdir(sys, outer, owned);
 }
 
 /** WORK/index, where each file that was a lower hard link has an entry. A mount that only reads makes none. */
@@ -145,13 +154,15 @@ export async function assembleUnion(
   const writable = options.upper !== null && !options.readOnly;
   const layers = openLayers(host, options.lowers, options.upper, 1, writable);
   let dataLayers: Layer[] = [];
+  let outer = -1;
   let workdir: Workdir | null = null;
   let index: LayerDir | null = null;
   try {
     dataLayers = openLayers(host, options.dataLowers, null, layers.length + 1);
+    if (writable) outer = openOuter(host, options, layers);
     const overrides = overridesOf(host, options, layers);
     const sys = decorated(host, options, overrides);
-    workdir = writable ? openWorkdir(sys, options, layers[0] as Layer) : null;
+    workdir = writable ? openWorkdir(sys, options, layers[0] as Layer, outer) : null;
     if (workdir !== null) overrides?.markUpper(workdir.fd);
     const lowerFds = layers.filter((layer) => !layer.writable).map((layer) => layer.fd);
     const found =
@@ -168,10 +179,12 @@ export async function assembleUnion(
     return weave({
       ...{ sys, jobs, options: settled, plane, staleness },
       ...{ layers, dataLayers, workdir, index, features, metacopy, numbers },
+      accessTimes: writable ? accessTimes(options.flags) : MOUNT_ATTR_NOATIME,
     });
   } catch (error) {
     if (index !== null) host.close(index.layer.fd);
-    workdir?.close();
+    if (workdir !== null) workdir.close();
+    else if (outer >= 0) host.close(outer);
     closeLayers(host, [...layers, ...dataLayers]);
     throw error;
   }
@@ -185,7 +198,7 @@ function writesMetacopies(options: MountOptions, features: Features): boolean {
 }
 
 type Parts = Pick<Union, 'sys' | 'jobs' | 'options' | 'plane' | 'staleness' | 'numbers'> &
-  Pick<Union, 'layers' | 'dataLayers' | 'workdir' | 'index' | 'features' | 'metacopy'>;
+  Pick<Union, 'layers' | 'dataLayers' | 'workdir' | 'index' | 'features' | 'metacopy' | 'accessTimes'>;
 
 function weave(parts: Parts): Union {
   const { sys, layers, numbers, options } = parts;

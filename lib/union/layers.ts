@@ -1,9 +1,9 @@
 // The layer stack of one mount: opening the roots by path (the only paths ever opened by string),
 // and refusing stacks that overlap. Roots stay open until the mount ends.
 
-import { errnoName, fail } from '../errno.js';
+import { errno, errnoName, fail } from '../errno.js';
 import type { Syscalls } from '../sys/calls.js';
-import { O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
+import { MOUNT_ATTR_ATIME, MOUNT_ATTR_NOATIME, MOUNT_ATTR_RDONLY, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
 
@@ -75,13 +75,22 @@ export function openWritable(sys: Syscalls, option: string, path: string): numbe
 }
 
 /**
+ * Read-only and without access times: through this mount the kernel itself refuses every write. A user namespace may
+ * have the access times locked; read-only can always be set.
+ */
+function cloneReadOnly(sys: Syscalls, path: string): number {
+  const clone = sys.cloneMount(path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME, MOUNT_ATTR_ATIME);
+  return clone === -errno.EPERM ? sys.cloneMount(path, MOUNT_ATTR_RDONLY, 0) : clone;
+}
+
+/**
  * Opens a lower's root, or that of an upper that is only read. A private clone of its mount is preferred: no other mount can then appear
  * beneath it, and what mounts hide from users stays as the layer has it.
  */
 function openReadOnly(sys: Syscalls, option: string, path: string): number {
   const plain = sys.openPath(path, O_RDONLY | O_DIRECTORY);
   if (plain < 0) throw new MountError(`${option}: ${shown(path)}: ${explain(-plain)}`);
-  const clone = sys.cloneMount(path);
+  const clone = cloneReadOnly(sys, path);
   if (clone < 0) return plain;
   const readable = sys.reopen(clone, O_RDONLY | O_DIRECTORY);
   sys.close(clone);

@@ -8,6 +8,7 @@ import { backingIdOf } from '../nodes/ids.js';
 import { type IoMode, ioMode } from '../nodes/io-mode.js';
 import { check } from '../sys/check.js';
 import {
+  MOUNT_ATTR_NOATIME,
   O_ACCMODE,
   O_APPEND,
   O_DSYNC,
@@ -68,7 +69,8 @@ export function openFile(u: Union, node: FileNode, flags: number, who: Changer =
 function openPlace(u: Union, node: FileNode, flags: number): number {
   // A writer has made sure that the data is with the attributes; no write is led to a lower.
   const place = wantsWrite(flags) ? placeOf(u, node) : dataPlace(u, node);
-  const bare = (flags & PASSED_ON) | (node.dataInUpper ? 0 : O_NOATIME);
+  const quiet = !node.dataInUpper || (u.accessTimes & MOUNT_ATTR_NOATIME) !== 0;
+  const bare = (flags & PASSED_ON) | (quiet ? O_NOATIME : 0);
   let fd = openAtPlace(u, place, bare);
   if (fd === -errno.EPERM) fd = openAtPlace(u, place, bare & ~O_NOATIME);
   // A file that is append-only on the host: writes go to its end, where the kernel's offset is too.

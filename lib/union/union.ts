@@ -63,6 +63,8 @@ export interface Union {
   readonly filling: Map<string, Promise<unknown>>;
   /** Changes of a file's attributes copy no data up. */
   readonly metacopy: boolean;
+  /** MOUNT_ATTR_* of the access times: what reading does to those of the upper. */
+  readonly accessTimes: number;
   readonly plane: DataPlane;
   readonly staleness: Staleness;
   /** The passthrough that this kernel and user allow. */

@@ -7,6 +7,8 @@ import { FaultySyscalls } from '../support/faulty-syscalls.js';
 
 const NODEV = 4;
 const NOATIME = 1024;
+const RELATIME = 1 << 21;
+const STRICTATIME = 1 << 24;
 const plain: MountRequest = {
   mountpoint: '/m',
   source: 'a,b',
@@ -63,6 +65,10 @@ t.test('flags over the defaults, the last word counts', async (t) => {
   t.equal(flagsOf('dev'), NOATIME);
   t.equal(flagsOf('dev', 'nodev'), NODEV | NOATIME);
   t.equal(flagsOf('atime'), NODEV);
+  t.equal(flagsOf('relatime'), NODEV | RELATIME);
+  t.equal(flagsOf('relatime', 'strictatime'), NODEV | STRICTATIME);
+  t.equal(flagsOf('strictatime', 'nostrictatime', 'lazytime'), NODEV);
+  t.equal(flagsOf('strictatime', 'noatime'), NODEV | NOATIME);
   t.equal(flagsOf('nosuid', 'noexec'), NODEV | NOATIME | 2 | 8);
   t.equal(flagsOf('sync', 'async'), NODEV | NOATIME);
   t.equal(flagsOf('dirsync'), NODEV | NOATIME | 128);

@@ -304,7 +304,7 @@ test('mounts', { skip: sys.geteuid() !== 0 && 'needs root' }, async (t) => {
     try {
       writeFileSync(join(dir, 'm', 'inside'), 'y');
       t.equal(sys.openAt(d, 'm', c.O_PATH, 0), -errno.EXDEV);
-      const clone = sys.cloneMount(join(dir, 'm'));
+      const clone = sys.cloneMount(join(dir, 'm'), 0, 0);
       t.ok(clone >= 0);
       const fd = sys.openAt(clone, 'inside', c.O_RDONLY, 0);
       t.ok(fd >= 0, 'opens inside the clone');
@@ -313,7 +313,7 @@ test('mounts', { skip: sys.geteuid() !== 0 && 'needs root' }, async (t) => {
       const names = sys.scanDir(scan);
       t.same(typeof names === 'object' && names.names, ['inside'], 'and the clone lives on');
       for (const open of [fd, clone, scan]) sys.close(open);
-      t.equal(sys.cloneMount(join(dir, 'none')), -errno.ENOENT);
+      t.equal(sys.cloneMount(join(dir, 'none'), 0, 0), -errno.ENOENT);
     } finally {
       sys.umount(join(dir, 'm'), c.MNT_DETACH);
     }
