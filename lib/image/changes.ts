@@ -83,26 +83,27 @@ class Comparison {
     const differ = (kind: What, differs: boolean): void => {
       if (differs) what.push(kind);
     };
-    if (((stat.mode ^ beneath.stat.mode) & S_IFMT) !== 0) return ['type'];
+    const under = beneath.node;
+    // Nobody could see what is broken: the upper has something else.
+    if (under === null || ((stat.mode ^ beneath.stat.mode) & S_IFMT) !== 0) return ['type'];
     const timeless = sameTime(stat, beneath.stat);
-    const content = this.#contentDiffers(node, stat, beneath, timeless);
+    const content = this.#contentDiffers(node, stat, under, beneath.stat, timeless);
     differ('content', content);
     differ('mode', stat.mode !== beneath.stat.mode);
     differ('owner', stat.uid !== beneath.stat.uid || stat.gid !== beneath.stat.gid);
-    const under = lower as Union;
-    differ('xattr', !sameXattrs(xattrsOf(merged, upper, node), xattrsOf(under, null, beneath.node)));
+    differ('xattr', !sameXattrs(xattrsOf(merged, upper, node), xattrsOf(lower as Union, null, under)));
     differ('time', !timeless && !content);
     return what;
   }
 
   /** A file with its own data and another time was written to; one whose data is the lower's was not. */
-  #contentDiffers(node: Inode, stat: Stat, beneath: Beneath, timeless: boolean): boolean {
+  #contentDiffers(node: Inode, stat: Stat, under: Inode, before: Stat, timeless: boolean): boolean {
     const { merged, lower } = this.#view;
     if (stat.isDirectory) return false;
     if (!stat.isRegular) {
-      return substance(merged, node, stat) !== substance(lower as Union, beneath.node, beneath.stat);
+      return substance(merged, node, stat) !== substance(lower as Union, under, before);
     }
-    if (stat.size !== beneath.stat.size) return true;
+    if (stat.size !== before.size) return true;
     return !timeless && !(node instanceof FileNode && node.data != null);
   }
 }

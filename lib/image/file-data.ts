@@ -23,8 +23,9 @@ export function extentsOf(sys: Syscalls, fd: number, size: number, blocks: numbe
   let [at, held] = [0, 0];
   while (at < size) {
     const offset = sys.lseek(fd, at, SEEK_DATA);
-    if (offset === -errno.ENXIO) break;
-    if (offset < 0 || offset >= size) return offset < 0 ? null : extents;
+    if (offset === -errno.EINVAL) return null;
+    if (offset === -errno.ENXIO || offset >= size) break;
+    check(offset, 'find data');
     const end = Math.min(size, check(sys.lseek(fd, offset, SEEK_HOLE), 'find a hole'));
     extents.push({ offset, length: end - offset });
     held += end - offset;

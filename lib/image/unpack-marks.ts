@@ -47,6 +47,7 @@ export class Marks {
     const made = this.#sys.mknodAt(fd, name, S_IFCHR, 0);
     if (made === -errno.EPERM) return false;
     check(made, `whiteout ${shown(name)}`);
+    check(this.#sys.utimensAt(fd, name, 0, 0, 0, 0), `times of ${shown(name)}`);
     // The one before it has as many links as the host allows.
     this.#shared?.close();
     const opened = this.#sys.openAt(fd, name, O_PATH, 0);

@@ -2,6 +2,7 @@
 // the upper only continues is not entered, so the cost grows with the upper and the listings of its directories.
 
 import { ErrnoError } from '../errno.js';
+import { check } from '../sys/check.js';
 import { DT_DIR, DT_UNKNOWN } from '../sys/constants.js';
 import { Stat } from '../sys/stat.js';
 import type { LayerDir } from '../union/dir-fds.js';
@@ -10,12 +11,13 @@ import { DirNode, type Entry, type Inode, WHITEOUT } from '../union/inode.js';
 import { WH } from '../union/layer-walk.js';
 import { namesIn, nodeOf, visibleEntry } from '../union/lookup.js';
 import { OPAQUE_FILE, readMarks, readRedirect } from '../union/marks.js';
+import { listedNode } from '../union/readdir.js';
 import type { Union } from '../union/union.js';
 import { continues, type View } from './view.js';
 
-/** What the lowers alone show at a path. */
+/** What the lowers alone show at a path; no node where it is broken, which is nothing to who hides it. */
 export interface Beneath {
-  readonly node: Inode;
+  readonly node: Inode | null;
   readonly stat: Stat;
 }
 
@@ -70,6 +72,7 @@ export interface Elsewhere {
 
 export const nowhere: Elsewhere = { files: new Set(), directories: new Set() };
 
+const mayBeDirectory = ({ kind }: Entry): boolean => kind === DT_DIR || kind === DT_UNKNOWN;
 const byKey = (a: Item, b: Item): number => (a.key < b.key ? -1 : 1);
 
 class Walk {
@@ -86,8 +89,8 @@ class Walk {
   *steps(): Generator<Step> {
     const { merged, lower } = this.#view;
     const root: Child = { node: merged.root, beneath: lower?.root ?? null };
-    merged.sys.statAt(merged.layers[0]?.fd ?? -1, '', this.#stat);
-    lower?.sys.statAt(lower.layers[0]?.fd ?? -1, '', this.#lowerStat);
+    check(merged.sys.statAt(merged.layers[0]?.fd ?? -1, '', this.#stat), 'stat the upper');
+    if (lower !== null) check(lower.sys.statAt(lower.layers[0]?.fd ?? -1, '', this.#lowerStat), 'stat a lower');
     const beneath = lower === null ? null : { node: lower.root, stat: this.#lowerStat };
     yield { kind: 'node', path: '', node: merged.root, stat: this.#stat, beneath, redirect: null };
     const frames = [this.#enter(root, '')];
@@ -144,7 +147,7 @@ class Walk {
         continue;
       }
       add(name, name, entry, 'entry');
-      if (entry.kind === DT_DIR || entry.kind === DT_UNKNOWN) add(`${name}/`, name, entry, 'inside');
+      if (mayBeDirectory(entry)) add(`${name}/`, name, entry, 'inside');
     }
     const marked = lower === null && this.#isMarked(node);
     if (hides || marked) add(OPAQUE_FILE, '', null, 'opaque');
@@ -203,7 +206,9 @@ class Walk {
     if (lower === null || frame.beneath === null) return null;
     const entry = visibleEntry(lower, frame.beneath, name);
     if (entry === null) return null;
-    return { node: nodeOf(lower, frame.beneath, name, entry, this.#lowerStat), stat: this.#lowerStat };
+    // Of a directory it matters whether the upper continues it: to take it for broken would be a wrong answer.
+    const find = mayBeDirectory(entry) ? nodeOf : listedNode;
+    return { node: find(lower, frame.beneath, name, entry, this.#lowerStat), stat: this.#lowerStat };
   }
 
   /** One that hides nothing is left out. */

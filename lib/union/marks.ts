@@ -2,6 +2,7 @@
 // Every dialect is read. Decides nothing about names.
 
 import { Buffer } from 'node:buffer';
+import { ErrnoError, errno } from '../errno.js';
 import type { Syscalls } from '../sys/calls.js';
 import type { Place } from './attributes.js';
 import type { DirFds, LayerDir } from './dir-fds.js';
@@ -36,19 +37,27 @@ const opaqueNames = [...dialects('opaque'), 'user.fuseoverlayfs.opaque'];
 const redirectNames = dialects('redirect');
 const impureNames = dialects('impure');
 
+/** Answers by which a host says that there is nothing, or nothing for this server. */
+const nothing = new Set([-errno.ENODATA, -errno.EOPNOTSUPP, -errno.EPERM, -errno.EACCES]);
+
+/** The value as text; null when there is none. A mark that cannot be read is not taken for none: the view would be wrong. */
+function textOf(value: Uint8Array | number, key: string): string | null {
+  if (typeof value !== 'number') return Buffer.from(value).toString('latin1').replace(/\0$/, '');
+  if (!nothing.has(value)) throw new ErrnoError(-value, key);
+  return null;
+}
+
 /** The first of `keys` that `list` has, as text; null when it has none. */
 function text(sys: Syscalls, fd: number, list: readonly string[], keys: readonly string[]): string | null {
   const key = keys.find((candidate) => list.includes(candidate));
-  if (key === undefined) return null;
-  const value = sys.getXattr(fd, '', key);
-  return typeof value === 'number' ? null : Buffer.from(value).toString('latin1').replace(/\0$/, '');
+  return key === undefined ? null : textOf(sys.getXattr(fd, '', key), key);
 }
 
 /** The redirect of what is at `place`, in the first of `keys` that it has. */
 export function readRedirect(sys: Syscalls, place: Place, keys = redirectNames): string | null {
   for (const key of keys) {
-    const value = sys.getXattr(place.fd, place.name, key);
-    if (typeof value !== 'number') return Buffer.from(value).toString('latin1').replace(/\0$/, '');
+    const value = textOf(sys.getXattr(place.fd, place.name, key), key);
+    if (value !== null) return value;
   }
   return null;
 }
@@ -57,6 +66,7 @@ export function readRedirect(sys: Syscalls, place: Place, keys = redirectNames):
 export function readXattrMarks(sys: Syscalls, dirFds: DirFds, dir: LayerDir): DirMarks {
   const fd = dirFds.fd(dir);
   const list = sys.listXattr(fd, '');
+  if (typeof list === 'number' && !nothing.has(list)) throw new ErrnoError(-list, `marks of ${dir}`);
   if (typeof list === 'number' || !list.some((key) => key.includes('overlay'))) return noMarks;
   const opaque = text(sys, fd, list, opaqueNames);
   return {

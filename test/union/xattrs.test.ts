@@ -106,6 +106,12 @@ unionTest(t, 'setgid goes with an ACL from outside the group', layout, (t, w) =>
   w.sys.chmodAt(place, 'plain', 0o2755);
   setXattr(w.u, node, 'user.x', raw('w'), 0, true);
   w.sys.statAt(place, 'plain', w.stat);
+  t.equal(w.stat.mode & 0o7777, 0o2755, 'with nothing else');
+  // Version 2; what mode 0755 says: owner 7, group 5, others 5.
+  const anyId = '\xff\xff\xff\xff';
+  const acl = `\x02\0\0\0\x01\0\x07\0${anyId}\x04\0\x05\0${anyId}\x20\0\x05\0${anyId}`;
+  setXattr(w.u, node, 'system.posix_acl_access', raw(acl), 0, true);
+  w.sys.statAt(place, 'plain', w.stat);
   t.equal(w.stat.mode & 0o7777, 0o755);
 });
 
