@@ -5,11 +5,11 @@
 
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 import ts from 'typescript';
+import { mountNothing, type Program } from './mount-nothing.js';
 
 const cli = fileURLToPath(new URL('../lib/cli/', import.meta.url));
 const entry = join(cli, 'main.js');
@@ -169,12 +169,10 @@ function declared(statement: ts.Statement): string[] {
   return [statement.name.text];
 }
 
-/** All functions compiled: what is not in the cache is compiled at a mount's first request of its kind. */
-function bytecode(text: string): Buffer {
-  setFlagsFromString('--no-lazy');
+/** What V8 compiled up to a mount that answers. The rest it compiles when it is first called, as without a cache. */
+async function bytecode(text: string): Promise<Buffer> {
   const script = new Script(text, { filename: join(cli, 'program.cjs') });
-  // V8 refuses a cache that was made under other flags than it is read under.
-  setFlagsFromString('--lazy');
+  await mountNothing(script.runInThisContext() as Program, cli);
   return script.createCachedData();
 }
 
@@ -184,13 +182,13 @@ function publish(path: string, content: Buffer | string): void {
   renameSync(`${path}.new`, path);
 }
 
-const directory = process.argv[2] ?? cli;
+const directory = resolve(process.argv[2] ?? cli);
 mkdirSync(directory, { recursive: true });
+const text = new Bundle().text(entry);
+const mark = `// ${createHash('sha256').update(text).digest('hex')}\n`;
+const cache = Buffer.concat([Buffer.from(mark), await bytecode(mark + text)]);
 for (const name of readdirSync(directory)) if (/^program\..*\.cache$/.test(name)) rmSync(join(directory, name));
-const program = new Bundle().text(entry);
-const mark = `// ${createHash('sha256').update(program).digest('hex')}\n`;
-publish(
-  join(directory, `program.${process.versions.v8}-${process.arch}.cache`),
-  Buffer.concat([Buffer.from(mark), bytecode(mark + program)]),
-);
-publish(join(directory, 'program.cjs'), mark + program);
+publish(join(directory, `program.${process.versions.v8}-${process.arch}.cache`), cache);
+publish(join(directory, 'program.cjs'), mark + text);
+// The mount of nothing still waits for requests.
+process.exit();

@@ -9,7 +9,6 @@ import { MountError } from '../union/layers.js';
 import { imageCommand } from './families.js';
 import { type Manner, mannerOf, versionText } from './manner.js';
 import { mountCommand, serveCommand } from './mount.js';
-import { umountCommand } from './umount.js';
 import { usage } from './usage.js';
 
 /** How the launcher passes on what the program was called as. */
@@ -49,7 +48,7 @@ async function run(argv: readonly string[]): Promise<number> {
       return 0;
     case 'umount':
     case 'unmount':
-      return umountCommand(rest);
+      return (await import('./umount.js')).umountCommand(rest);
     case 'snapshotter':
       // Loaded only when asked for: gRPC is no part of a mount.
       return (await import('./snapshotter.js')).snapshotterCommand(rest);

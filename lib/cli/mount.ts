@@ -1,7 +1,6 @@
 // `stratafs mount`: checks the arguments, then serves the mount here (-f) or in a process of its own
 // that outlives this one. This one exits 0 when the mount answers and never before.
 
-import { spawn } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { errno, errnoName } from '../errno.js';
 import { log, setLevel, setSink } from '../log.js';
@@ -70,7 +69,9 @@ async function serveApart(argv: readonly string[]): Promise<number> {
 }
 
 /** Starts a serving process; 0 when its mount answers, else its exit code. What it complains of goes to `complain`. */
-export function startServer(argv: readonly string[], complain: (text: string) => void): Promise<number> {
+export async function startServer(argv: readonly string[], complain: (text: string) => void): Promise<number> {
+  // Loaded here: the process that serves starts sooner without it.
+  const { spawn } = await import('node:child_process');
   const main = process.argv[1] as string;
   const child = spawn(process.execPath, [main, ...argv], {
     detached: true,

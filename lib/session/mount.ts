@@ -2,7 +2,6 @@
 // fusermount3 where it is not.
 
 import { Buffer } from 'node:buffer';
-import { spawn } from 'node:child_process';
 import { errno } from '../errno.js';
 import { log } from '../log.js';
 import type { Syscalls } from '../sys/calls.js';
@@ -128,11 +127,13 @@ function mountThroughHelper(sys: Syscalls, request: MountRequest, refusal: strin
 export function unmountFuse(sys: Syscalls, mountpoint: string): void {
   const first = sys.umount(mountpoint, UMOUNT_NOFOLLOW);
   if (first === -errno.EBUSY) sys.umount(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
-  if (first === -errno.EPERM) unmountThroughHelper(mountpoint);
+  if (first === -errno.EPERM) void unmountThroughHelper(mountpoint);
 }
 
 /** This process serves the mount: it goes on answering while the helper works. */
-function unmountThroughHelper(mountpoint: string): void {
+async function unmountThroughHelper(mountpoint: string): Promise<void> {
+  // Loaded here, as most mounts never need it.
+  const { spawn } = await import('node:child_process');
   const failed = (why: string): void => log.error(`unmount ${shown(mountpoint)}: fusermount3: ${why}`);
   const argv = ['-u', '-z', '--', Buffer.from(mountpoint, 'latin1').toString()];
   const helper = spawn('fusermount3', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
