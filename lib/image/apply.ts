@@ -24,6 +24,8 @@ export interface ApplyLimits {
   readonly bytes: number;
   /** Device nodes. */
   readonly devices: number;
+  /** Bytes of names and xattrs of directories and whiteouts, which are kept in memory to the end. */
+  readonly kept: number;
   /** How many bytes a compressed byte may become, once `slack` bytes are unpacked; null where nothing is compressed. */
   readonly ratio: { readonly most: number; readonly slack: number; readonly consumed: () => number } | null;
   /** Files belong to whom the archive says; false for servers that may not give files away. */
@@ -34,6 +36,7 @@ export const defaultLimits: ApplyLimits = {
   entries: 10_000_000,
   bytes: 2 ** 40,
   devices: 4096,
+  kept: 256 << 20,
   ratio: null,
   owners: true,
 };
@@ -88,6 +91,7 @@ class Unpacking {
   #bytes = 0;
   #devices = 0;
   #leftOut = 0;
+  #kept = 0;
 
   constructor(sys: Syscalls, root: OwnedFd, limits: ApplyLimits) {
     this.#sys = sys;
@@ -109,9 +113,21 @@ class Unpacking {
     const key = names.join('/');
     const known = this.#directories.get(key);
     if (known !== undefined) return known;
+    this.#keep(2 * key.length);
     const made: Directory = { names: [...names], entry: null, opaque: false, holdsNested: false };
     this.#directories.set(key, made);
     return made;
+  }
+
+  #keep(bytes: number): void {
+    this.#kept += bytes;
+    if (this.#kept > this.#limits.kept) throw new TarError('too many names and xattrs of directories');
+  }
+
+  /** The entry of a directory counts when everything is in it. */
+  #describeLater(names: readonly string[], entry: TarEntry): void {
+    for (const [key, value] of entry.xattrs) this.#keep(key.length + value.length);
+    this.#directory(names).entry = entry;
   }
 
   async add(member: Member): Promise<void> {
@@ -121,7 +137,7 @@ class Unpacking {
     const last = names.at(-1);
     if (last === undefined) {
       if (entry.type !== 'directory') refuse(entry.path, 'the root is no directory');
-      this.#directory([]).entry = entry;
+      this.#describeLater([], entry);
     } else if (last === OPAQUE_FILE) this.#opaque(names.slice(0, -1), entry.path);
     else if (names.some((name) => name.startsWith(AUFS))) return;
     else if (names.slice(0, -1).some((name) => name.startsWith(WH))) refuse(entry.path, 'a path through a whiteout');
@@ -173,6 +189,7 @@ class Unpacking {
     if (there === -errno.ENOENT) {
       this.#marks.whiteout({ fd, name });
       this.#whiteouts.add(hidden.join('/'));
+      this.#keep(path.length);
     } else {
       check(there, `stat ${shown(path)}`);
       // It hides what is beneath, and not what this layer has.
@@ -193,7 +210,7 @@ class Unpacking {
     const spot = { fd, name: names.at(-1) as string };
     if (isDirectory) {
       this.#makeDirectory(spot, entry);
-      this.#directory(names).entry = entry;
+      this.#describeLater(names, entry);
       return;
     }
     if (entry.type === 'hardlink') {

@@ -119,6 +119,18 @@ for (const [name, limits] of Object.entries(bounds)) {
   });
 }
 
+t.test('bounded: what is kept in memory', async (t) => {
+  const large = new Map([['user.k', raw('x'.repeat(3000))]]);
+  const directories = (): Outgoing[] => [
+    d('a', { xattrs: large }),
+    d('a', { xattrs: large }),
+    f('.wh.b'),
+    f('c/d/e/f'),
+  ];
+  await t.rejects(unpack(t, directories(), { kept: 5000 }).applied, TarError);
+  t.equal((await unpack(t, directories(), { kept: 7000 }).applied).entries, 4);
+});
+
 t.test('a directory that is not empty', async (t) => {
   const { into, applied } = unpack(t, [f('a')]);
   await applied;
