@@ -95,7 +95,7 @@ function creationTime(): string {
 }
 
 /** What every commit says, whatever it seals. */
-type Common = Omit<CommitRequest, 'source' | 'base' | 'createdBy'>;
+type Common = Omit<CommitRequest, 'source' | 'base' | 'createdBy' | 'still'>;
 
 async function recordUpper(
   call: Call,
@@ -108,11 +108,15 @@ async function recordUpper(
   if ('mountpoint' in target) {
     const { source, mountpoint } = target;
     const base = named ?? (common.squash ? null : baseOf(store, source));
-    await settle(mountpoint);
-    return commitUpper(store, { ...common, source, base, createdBy: 'stratafs commit' }, call.progress);
+    const still = async <T>(read: () => Promise<T>): Promise<T> => {
+      await settle(mountpoint);
+      return read();
+    };
+    return commitUpper(store, { ...common, source, base, createdBy: 'stratafs commit', still }, call.progress);
   }
   const source = { upper: bytesOf(target.upper), lowers: named === null ? [] : treesOf(store, named) };
-  return commitUpper(store, { ...common, source, base: named, createdBy: 'stratafs commit' }, call.progress);
+  const request = { ...common, source, base: named, createdBy: 'stratafs commit' };
+  return commitUpper(store, { ...request, still: (read) => read() }, call.progress);
 }
 
 function record(call: Call, store: Store, target: Target, name: string): Promise<Image> {
@@ -131,7 +135,7 @@ function record(call: Call, store: Store, target: Target, name: string): Promise
   const command = container.record.command?.length ? container.record.command : (Cmd ?? ['stratafs commit']);
   const source = sourceOfContainer(container, common.squash);
   const request = { ...common, base, source, createdBy: command.join(' ') };
-  return still(call, container, () => commitUpper(store, request, call.progress));
+  return commitUpper(store, { ...request, still: (read) => still(call, container, read) }, call.progress);
 }
 
 export const commit: ImageCommand = {

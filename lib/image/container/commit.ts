@@ -30,6 +30,8 @@ export interface CommitRequest {
   readonly changes: readonly string[];
   /** One layer of everything in place of one more. */
   readonly squash: boolean;
+  /** Keeps the upper as it is for as long as it is read. */
+  readonly still: <T>(read: () => Promise<T>) => Promise<T>;
 }
 
 /** Docker's gzip layers are OCI's; a manifest names them in one language. */
@@ -89,7 +91,8 @@ export async function commit(store: Store, request: CommitRequest, reporter: Rep
   const { layers } = inherited(request);
   const incoming = new Incoming(store, reporter);
   const task = reporter.task('commit', 'sealing', null);
-  const sealed = await addLayerTar(incoming, counted(layerTar(syscalls, source, { squash }), task));
+  const tar = counted(layerTar(syscalls, source, { squash }), task);
+  const sealed = await request.still(() => addLayerTar(incoming, tar));
   task.end('sealed');
   const diffIds = [...(squash || base === null ? [] : base.config.rootfs.diff_ids), sealed.diffId];
   const config = configOf(request, diffIds, changed);
