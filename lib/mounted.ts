@@ -6,6 +6,7 @@ import { basename } from 'node:path';
 import { assertionFailures } from './assert.js';
 import { errno } from './errno.js';
 import { log } from './log.js';
+import { announce, releaseAnnounced } from './session/ending.js';
 import { collectGarbage, MemoryKeeper } from './session/memory.js';
 import { mountFuse, unmountFuse } from './session/mount.js';
 import { Notifier } from './session/notifier.js';
@@ -113,10 +114,11 @@ export async function mountUnion(
     dissolveUnion(u);
     throw error;
   }
+  const announced = announce(syscalls, mountpoint);
   const channel = addon.openChannel(fd, MAX_WRITE);
   plane.channel = channel;
   notifier.channel = channel;
-  return converse(u, options, mountpoint, channel, fd, plane);
+  return converse(u, options, mountpoint, channel, { fd, announced }, plane);
 }
 
 /** Has memory given back when the kernel has forgotten much and the mount is idle. */
@@ -136,7 +138,7 @@ function converse(
   options: MountOptions,
   mountpoint: string,
   channel: NativeChannel,
-  fd: number,
+  kept: { readonly fd: number; readonly announced: number },
   plane: LatePlane,
 ): Promise<Mounted> {
   return new Promise((resolve, reject) => {
@@ -161,8 +163,9 @@ function converse(
         channel.stop();
         memory.stop();
         // Closing the descriptor aborts the connection: no user is left hanging.
-        u.sys.close(fd);
+        u.sys.close(kept.fd);
         dissolveUnion(u);
+        releaseAnnounced(syscalls, kept.announced);
         report(stats());
         end(code);
         reject(new MountError(`mountpoint ${mountpoint}: the connection ended before the mount answered`));

@@ -108,6 +108,35 @@ napi_value Flock(napi_env env, napi_callback_info info) {
   return args.Answer(flock(fd, operation));
 }
 
+// Byte `at` of a file as a lock that whoever asks can see: shared, and the open file's, not the process's.
+struct flock ByteLock(short type, int64_t at) {
+  struct flock lock = {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = at;
+  lock.l_len = 1;
+  return lock;
+}
+
+napi_value LockByte(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0);
+  int64_t at = args.I64(1);
+  if (!args.ok()) return args.Refuse();
+  struct flock lock = ByteLock(F_RDLCK, at);
+  return args.Answer(fcntl(fd, F_OFD_SETLK, &lock));
+}
+
+napi_value IsByteLocked(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0);
+  int64_t at = args.I64(1);
+  if (!args.ok()) return args.Refuse();
+  struct flock lock = ByteLock(F_WRLCK, at);
+  if (fcntl(fd, F_OFD_GETLK, &lock) < 0) return args.Answer(-1);
+  return args.Answer(lock.l_type == F_UNLCK ? 0 : 1);
+}
+
 napi_value Umask(napi_env env, napi_callback_info info) {
   Args args(env, info);
   uint32_t mask = args.U32(0);
@@ -180,7 +209,7 @@ void RegisterFiles(napi_env env, napi_value target) {
       {"close", Close},         {"dup", Dup},           {"ftruncate", Ftruncate},
       {"fallocate", Fallocate}, {"lseek", Lseek},       {"pread", Pread},
       {"pwrite", Pwrite},       {"fsync", Fsync},       {"orderData", OrderData},       {"syncfs", Syncfs},
-      {"flock", Flock},         {"umask", Umask},       {"setFsIds", SetFsIds},
+      {"flock", Flock}, {"lockByte", LockByte}, {"isByteLocked", IsByteLocked},         {"umask", Umask},       {"setFsIds", SetFsIds},
       {"geteuid", Geteuid},     {"getegid", Getegid},   {"inGroup", InGroup},     {"idsOf", IdsOfThread},     {"raiseFileLimit", RaiseFileLimit},
   };
   Expose(env, target, methods);

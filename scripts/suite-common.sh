@@ -133,18 +133,21 @@ esac
 END
   # shellcheck disable=SC2016
   case $suite_on in
-    stratafs) printf 'exec node %q mount "$@" "$at"\n' "$suite_checkout/dist/lib/cli/main.js" ;;
+    stratafs) printf 'exec node %q --as=mount.stratafs "$from" "$at" "$@"\n' "$suite_checkout/dist/lib/cli/main.js" ;;
     *) printf 'exec fuse-overlayfs "$@" "$at" 2>/dev/null\n' ;;
   esac >>"$own/mount.fuse"
-  cat >"$own/umount.fuse" <<'END'
+  if [ "$suite_on" = stratafs ]; then
+    printf '#!/bin/sh\nexec node %q --as=umount.stratafs "$@"\n' "$suite_checkout/dist/lib/cli/main.js" >"$own/umount.fuse"
+  else cat >"$own/umount.fuse" <<'END'
 #!/bin/sh
 umount -i "$1" || exit
 tries=0
-while pgrep -f "^([^ ]*/)?(node|fuse-overlayfs) .*$1\$" >/dev/null && [ $tries -lt 100 ]; do
+while pgrep -f "^([^ ]*/)?fuse-overlayfs .*$1\$" >/dev/null && [ $tries -lt 100 ]; do
   sleep 0.02
   tries=$((tries + 1))
 done
 END
+  fi
   chmod 755 "$own"/*
   for type in "$@"; do ln "$own/mount.fuse" "$own/mount.$type"; done
   ln "$own/umount.fuse" "$own/umount.fuse.$suite_on"
@@ -170,15 +173,15 @@ suite_note() {
 
 suite_of() { sed -n "s/^$1 //p" "$suite_results"; }
 
-# suite_verdict AGAINST: what fails is run again on AGAINST, by the runner's `suite_run KIND NAME…`; what fails there too, or
+# suite_verdict AGAINST [CALLED]: what fails is run again on AGAINST, by the runner's `suite_run KIND NAME…`; what fails there too, or
 # stands in scripts/suites-known.txt with its reason, is named and does not count.
 suite_verdict() {
-  local against=$1 failing=() counted=() name reason passed skipped
+  local against=$1 against_name=${2:-$1} failing=() counted=() name reason passed skipped
   mapfile -t failing < <(suite_of fail)
   passed=$(suite_of pass | wc -l)
   skipped=$(suite_of skip | wc -l)
   if [ ${#failing[@]} -gt 0 ] && [ "$against" != none ] && [ "$against" != "$suite_on" ]; then
-    printf '# the same on %s:\n' "$against"
+    printf '# the same on %s\n' "$against_name"
     : >"$suite_results"
     suite_run "$against" "${failing[@]}"
   else
@@ -187,7 +190,7 @@ suite_verdict() {
   for name in ${failing[@]+"${failing[@]}"}; do
     reason=$(awk -F '\t' -v suite="$suite_name" -v name="$name" '$1 == suite && $2 == name { print $3 }' scripts/suites-known.txt)
     if grep -qxF "fail $name" "$suite_results"; then
-      printf '# fails on %s too: %s\n' "$against" "$name"
+      printf '# fails on %s too: %s\n' "$against_name" "$name"
     elif [ "$suite_on" = stratafs ] && [ -n "$reason" ]; then
       printf '# known: %s: %s\n' "$name" "$reason"
     else

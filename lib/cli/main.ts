@@ -37,6 +37,7 @@ async function run(argv: readonly string[]): Promise<number> {
   if (first === SERVE) return serveCommand(rest[0] === 'mount' && !manner.dropIn ? rest.slice(1) : rest, manner);
   const mount = (list: readonly string[]): Promise<number> =>
     mountCommand(list, manner, [`${AS}${manner.name}`, SERVE]);
+  if (manner.umountHelper) return (await import('./umount.js')).umountHelper(words);
   if (manner.dropIn) return words.some((word) => answers(manner, word)) ? 0 : mount(words);
   if (answers(manner, first)) return 0;
   switch (first) {

@@ -14,6 +14,8 @@ export interface Manner {
   readonly dropIn: boolean;
   /** mount(8)'s helper: `-f` is a dry run there, `-n`, `-s`, `-v` and `-t TYPE` are mount's own words. */
   readonly mountHelper: boolean;
+  /** umount(8)'s helper. */
+  readonly umountHelper: boolean;
 }
 
 /** Options of fuse-overlayfs that mean nothing here: what they tune is done well without them, or not at all. */
@@ -41,6 +43,7 @@ export function mannerOf(name: string): Manner {
     name,
     dropIn: name !== 'stratafs',
     mountHelper: name.startsWith('mount.'),
+    umountHelper: name.startsWith('umount.'),
   };
 }
 

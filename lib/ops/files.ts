@@ -8,6 +8,7 @@ import { openAtPlace, placeOf } from '../union/attributes.js';
 import type { FileHandle, FileNode } from '../union/inode.js';
 import { handleOf, openFile, release } from '../union/open.js';
 import { killPrivileges, killUnlessRoot } from '../union/privileges.js';
+import { refuseProtected } from '../union/protection.js';
 import { FSYNC_FDATASYNC, OPEN_KILL_SUIDGID, Opcode } from '../wire/abi.js';
 import type { RequestOf } from '../wire/requests.js';
 import { type Answer, type Context, settled } from './context.js';
@@ -71,6 +72,7 @@ export function onFallocate(c: Context, r: Of<'FALLOCATE'>): void {
 function writableHandle(c: Context, fh: number): FileHandle {
   const handle = handleOf(c.u, fh);
   if (!handle.writable || !handle.node.inUpper) throw fail('EBADF', 'not open for writing');
+  refuseProtected(c.u, handle.node, true);
   return handle;
 }
 

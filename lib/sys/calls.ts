@@ -78,6 +78,10 @@ export interface Syscalls {
   orderData(fd: number): number;
   syncfs(fd: number): number;
   flock(fd: number, operation: number): number;
+  /** A shared lock of one byte that lasts as long as `fd` (F_OFD_SETLK). */
+  lockByte(fd: number, at: number): number;
+  /** 1 if another open file holds that byte locked, else 0. */
+  isByteLocked(fd: number, at: number): number;
   /** FICLONE: shares all of `from`'s extents with `to`. */
   clone(from: number, to: number): number;
   copyRange(from: number, fromOffset: number, to: number, toOffset: number, length: number): number;

@@ -46,6 +46,8 @@ function changeFlags(u: Union, node: Inode, protection: number, setOthers: (fd: 
   withFd(u, node, setOthers);
   protect(u, node, protection);
   node.keptCtime = null;
+  // The kernel's client takes nothing that it remembers for changed by an ioctl.
+  u.staleness.attributes(node);
 }
 
 function firstWord(raw: Uint8Array): DataView {

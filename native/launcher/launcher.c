@@ -45,6 +45,7 @@ static int stays(char **argv) {
 }
 
 static int is_mount(const char *name, char **argv) {
+  if (starts_with(name, "umount.")) return 0;
   return strcmp(name, "stratafs") != 0 || (argv[0] && strcmp(argv[0], "mount") == 0);
 }
 
