@@ -3,9 +3,9 @@
 import { hexOf } from '../image/digest.js';
 import { ImageError } from '../image/error.js';
 import { collect, usage } from '../image/gc.js';
-import { findImage, type Image, listImages, unpackedSize, withName, withoutName } from '../image/images.js';
+import { findImage, type Image, listImages, nameOf, unpackedSize, withName, withoutName } from '../image/images.js';
 import { familiarName, fullName, parseReference } from '../image/reference.js';
-import type { Store } from '../image/store.js';
+import type { Kept, Store } from '../image/store.js';
 import { discard, verify } from '../image/verify.js';
 import type { Call, ImageCommand } from './image-command.js';
 import { formatBytes } from './progress-lines.js';
@@ -28,7 +28,8 @@ const images: ImageCommand = {
   operands: [0, 0],
   run: (call) =>
     call.store('read', async (store) => {
-      const rows = listImages(store).map((image) => ({ image, size: unpackedSize(store, image) }));
+      const readable = listImages(store, (problem) => call.progress.line(problem));
+      const rows = readable.map((image) => ({ image, size: unpackedSize(store, image) }));
       const json = rows.map(({ image, size }) => ({
         name: image.name === null ? null : familiarName(image.name),
         id: image.id,
@@ -157,19 +158,24 @@ const tag: ImageCommand = {
     }),
 };
 
-/** Takes the names away, or of an id all its names; says which. */
-async function unname(call: Call): Promise<string[]> {
+/** The names that `text` stands for: itself, also of an image that cannot be read, or all names of an id. */
+function namesFor(store: Store, text: string, all: boolean): string[] {
+  const isId = /^(?:sha256:)?[0-9a-f]{64}$/.test(text);
+  const name = isId ? null : fullName(parseReference(text));
+  if (name !== null && store.kept().some((kept) => nameOf(kept) === name)) return [name];
+  const { id } = findImage(store, text);
+  const same = listImages(store).filter((image) => image.id === id);
+  if (same.length > 1 && !all) {
+    throw new ImageError(`${text} has ${same.length} names; name one of them, or use --force for all`);
+  }
+  return same.flatMap((image) => (image.name === null ? [] : [image.name]));
+}
+
+/** Takes names away, and says which. */
+function unname(call: Call): Promise<string[]> {
   return call.store('write', async (store) => {
-    const gone = call.operands.flatMap((text) => {
-      const image = findImage(store, text);
-      if (image.name !== null) return [image.name];
-      const same = listImages(store).filter(({ id }) => id === image.id);
-      if (same.length > 1 && !call.flag('force')) {
-        throw new ImageError(`${text} has ${same.length} names; name one of them, or use --force for all`);
-      }
-      return same.flatMap(({ name }) => (name === null ? [] : [name]));
-    });
-    await store.keep((kept) => gone.reduce<readonly (typeof kept)[number][]>(withoutName, kept));
+    const gone = call.operands.flatMap((text) => namesFor(store, text, call.flag('force')));
+    await store.keep((kept) => gone.reduce<readonly Kept[]>(withoutName, kept));
     return gone;
   });
 }
@@ -204,7 +210,10 @@ const du: ImageCommand = {
   operands: [0, 0],
   run: (call) =>
     call.store('read', async (store) => {
-      const { images: all, total } = usage(store, listImages(store));
+      const { images: all, total } = usage(
+        store,
+        listImages(store, (problem) => call.progress.line(problem)),
+      );
       const rows = all.map(({ image, unique, shared }) => ({
         name: image.name === null ? null : familiarName(image.name),
         id: image.id,

@@ -44,7 +44,7 @@ export function readImage(store: Store, kept: Kept): Image {
 function byId(store: Store, text: string): Image[] {
   const start = text.replace(/^sha256:/, '');
   if (!/^[0-9a-f]{4,64}$/.test(start)) return [];
-  const images = store.kept().map((kept) => readImage(store, kept));
+  const images = listImages(store);
   return images.filter(({ id, descriptor }) => [id, descriptor.digest].some((one) => hexOf(one).startsWith(start)));
 }
 
@@ -62,9 +62,17 @@ export function findImage(store: Store, text: string): Image {
   return { ...first, name: null };
 }
 
-/** Every image that is kept, one for each name. */
-export function listImages(store: Store): Image[] {
-  return store.kept().map((kept) => readImage(store, kept));
+/** Every image that is kept, one for each name; what cannot be read is left out, and told. */
+export function listImages(store: Store, damaged: (problem: string) => void = () => {}): Image[] {
+  return store.kept().flatMap((kept) => {
+    try {
+      return [readImage(store, kept)];
+    } catch (error) {
+      if (!(error instanceof ImageError)) throw error;
+      damaged(`${familiarName(nameOf(kept) ?? kept.digest)}: ${error.message}`);
+      return [];
+    }
+  });
 }
 
 /** `list` with `name` for `manifest`, and for nothing else. */

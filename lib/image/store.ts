@@ -36,6 +36,17 @@ function prepare(root: string): void {
   }
 }
 
+/** Says what to do about a store of somebody else. */
+async function writable<T>(root: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error;
+    throw new ImageError(`${root} is not yours to change; --root or STRATAFS_ROOT names another store`);
+  }
+}
+
 export class Store {
   readonly root: string;
   readonly blobs: Blobs;
@@ -59,11 +70,12 @@ export class Store {
       const lock = existsSync(lockFile) ? await FileLock.take(lockFile, 'shared', waiting) : null;
       return new Store(root, lock, null);
     }
-    prepare(root);
+    await writable(root, async () => prepare(root));
     const flags = constants.O_RDONLY | constants.O_CREAT;
     const lock = await FileLock.take(lockFile, access === 'clean' ? 'exclusive' : 'shared', { flags, ...waiting });
     try {
-      const store = new Store(root, lock, await Staging.create(join(root, 'tmp')));
+      const staging = await writable(root, () => Staging.create(join(root, 'tmp')));
+      const store = new Store(root, lock, staging);
       store.#writeLayout();
       return store;
     } catch (error) {

@@ -2,12 +2,21 @@
 
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
-import { entry, file, onStore, tarOf } from '../support/images.js';
-import { freshDirectory } from '../support/paths.js';
+import { entry, file, onStore, program, tarOf } from '../support/images.js';
+import { freshDirectory, mainScript } from '../support/paths.js';
 
 const base = freshDirectory('images');
 const root = join(base, 'store');
@@ -101,6 +110,40 @@ t.test('verify: finds a changed blob and a changed layer, and discards them', as
   t.notOk(existsSync(blob));
   const saved = await run(['load', join(base, 'layout')]);
   t.match(saved, { code: 0 });
+});
+
+t.test('two images on one layer; an image without its manifest can still be taken away', async (t) => {
+  rmSync(root, { recursive: true });
+  for (const name of ['one', 'two'])
+    t.match(await run(['import', '-m', name, '-', name], await tarOf(system)), { code: 0 });
+  const { images } = (await json('du')) as { images: { unique: number; shared: number }[] };
+  for (const { unique, shared } of images) t.ok(unique < shared, 'the layer is shared, config and manifest are not');
+  const [one] = (await json('inspect', 'one')) as { Digest: string; Layers: { Directory: string }[] }[];
+  rmSync(join(root, 'blobs/sha256', (one?.Digest ?? '').slice(7)));
+  t.match(await run(['images']), { code: 0, err: /^one:latest: .* is not in the store; pull or load/ });
+  t.match(await run(['gc']), { code: 1, err: /one:latest cannot be read .*stratafs rmi one:latest/ });
+  t.match(await run(['rmi', 'one']), { code: 0 });
+  t.equal(count('layers', 'sha256'), 1, 'the layer of the other stays');
+  t.ok(existsSync(join(one?.Layers[0]?.Directory ?? '', 'etc/motd')));
+  t.match(await run(['verify']), { code: 0 });
+});
+
+t.test('a store of somebody else can be read and not changed', { skip: process.geteuid?.() !== 0 }, async (t) => {
+  const stranger = (...argv: string[]) =>
+    program(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, mainScript, ...argv]);
+  chmodSync(base, 0o755);
+  t.match(
+    await stranger('images', '--root', root),
+    { code: 1, err: /^stratafs: [^\n]*permission denied[^\n]*\n$/ },
+    'private',
+  );
+  chmodSync(root, 0o755);
+  const answer = await stranger('images', '--root', root, '--json');
+  t.match(JSON.parse(answer.out.toString()), [{ name: 'two:latest' }]);
+  t.match(await stranger('rmi', '--root', root, 'two'), {
+    code: 1,
+    err: /^stratafs: .* is not yours to change; --root [^\n]+\n$/,
+  });
 });
 
 t.test('a hostile or damaged archive is refused whole', async (t) => {
