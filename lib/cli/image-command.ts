@@ -124,11 +124,17 @@ function explained(error: unknown): string {
   return stack ?? String(error);
 }
 
+/** Nobody reads the output any more, or there is no room for it: what was written is not whole. */
+function outputFailed(error: NodeJS.ErrnoException): never {
+  if (error.code !== 'EPIPE') process.stderr.write(`stratafs: standard output: ${error.message}\n`);
+  process.exit(1);
+}
+
 /** Runs one command of the family to its exit code. */
 export async function runImageCommand(name: string, command: ImageCommand, argv: readonly string[]): Promise<number> {
   // What is shared is to be read by whoever may enter the store.
   process.umask(0o022);
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  process.stdout.on('error', outputFailed);
   let call: Call | null = null;
   try {
     const { values, operands } = parse(name, command, argv);

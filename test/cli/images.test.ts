@@ -130,7 +130,18 @@ t.test('two images on one layer; an image without its manifest can still be take
 
 t.test('a store of somebody else can be read and not changed', { skip: process.geteuid?.() !== 0 }, async (t) => {
   const stranger = (...argv: string[]) =>
-    program(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, mainScript, ...argv]);
+    program([
+      'env',
+      '-u',
+      'NODE_OPTIONS',
+      'setpriv',
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      process.execPath,
+      mainScript,
+      ...argv,
+    ]);
   chmodSync(base, 0o755);
   t.match(
     await stranger('images', '--root', root),
