@@ -4,6 +4,8 @@
 
 self=$(readlink -f -- "$0") || exit 1
 root=${self%/lib/cli/launch.sh}
+name=${0##*/}
+[ "$name" != launch.sh ] || name=stratafs
 main=$root/dist/lib/cli/start.cjs
 if [ ! -e "$main" ]; then
   echo "stratafs: $root is not built; run npm ci && npm run build there" >&2
@@ -30,5 +32,5 @@ if [ -z "$node" ]; then
   exit 1
 fi
 
-if [ -x "$launcher" ]; then exec "$launcher" "${0##*/}" "$node" "$main" "$@"; fi
-exec "$node" "$main" "--as=${0##*/}" "$@"
+if [ -x "$launcher" ]; then exec "$launcher" "$name" "$node" "$main" "$@"; fi
+exec "$node" "$main" "--as=$name" "$@"

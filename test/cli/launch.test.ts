@@ -134,7 +134,9 @@ t.test('version and help go to stdout, whatever stands beside them', (t) =>
     const overlay = place.name('fuse-overlayfs');
     t.match((await call(place, overlay, '--version')).stdout, /^fuse-overlayfs: version \d/);
     t.match((await call(place, overlay, '--help')).stdout, /^usage: /);
-    t.match((await call(place, place.name('stratafs'), '--version')).stdout, /^stratafs \d/);
+    for (const itself of [place.name('stratafs'), script]) {
+      t.match((await call(place, itself, '--version')).stdout, /^stratafs \d/);
+    }
   }),
 );
 
