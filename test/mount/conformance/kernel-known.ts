@@ -10,4 +10,5 @@ export const kernelKnown: Known = {
   'data: holes stay holes when one byte is written (lower)': 'copies up in steps of 1 MiB',
   'unlinked: fstat of a read-only descriptor says nlink 0 (lower)': 'a lower file open read-only keeps its nlink',
   'unlinked: fchmod of a read-only descriptor (lower)': 'no copy-up without a name',
+  'directories: attributes of an open removed directory (lower)': 'no copy-up of a removed directory',
 };

@@ -43,8 +43,10 @@ export const kernelAllOnOurs: Known = {
   "data: root keeps setuid of another one's file when it appends beside a reader, by a second name": revalidation,
   'open flags: O_TRUNC moves mtime and strips setuid': killpriv,
   'data: writing strips setuid for a user': killpriv,
+  'data: writing strips setuid for a user whose descriptor root opened': killpriv,
   'ownership: changed contents are never executed with the privileges of the old ones': killpriv,
   'xattrs: an ACL lets a user in': mode,
+  'xattrs: a default ACL takes no setgid away from a stranger to the group': mode,
   'ownership: an ACL lets a user in and a chmod changes its mask': mode,
 };
 
@@ -61,4 +63,5 @@ export const upperOnKernel: Known = {
   'data: holes stay holes when one byte is written (upper)': ground,
   'unlinked: fstat of a read-only descriptor says nlink 0 (upper)': ground,
   'unlinked: fchmod of a read-only descriptor (upper)': ground,
+  'directories: attributes of an open removed directory (upper)': ground,
 };
