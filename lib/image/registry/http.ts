@@ -57,6 +57,8 @@ function sendOnce({ method, url, headers = {}, body, signal }: Exchange): Promis
       // An answer before all was sent is a refusal: nobody reads the rest.
       source?.unpipe(request);
       source?.destroy();
+      // Such a request was never ended, and its connection would keep the process until it is idle for too long.
+      for (const over of ['end', 'close']) message.once(over, () => request.writableEnded || request.destroy());
       resolve({ status: message.statusCode ?? 0, headers: message.headers, body: message, url });
     });
     source?.once('error', (error) => request.destroy(error));
