@@ -1,10 +1,10 @@
 // Contents by their digest, in the layout that OCI gives them: blobs/sha256/HEX. A blob that is there is whole.
 
 import type { Buffer } from 'node:buffer';
-import { createReadStream, existsSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkMeter, type Digest, hexOf, isDigest, Meter } from './digest.js';
-import { publishFile } from './disk.js';
+import { checkMeter, type Digest, hexOf, Meter } from './digest.js';
+import { digestsIn, publishFile } from './disk.js';
 import { ImageError } from './error.js';
 import { MAX_JSON } from './model.js';
 
@@ -48,14 +48,7 @@ export class Blobs {
   }
 
   list(): Digest[] {
-    try {
-      return readdirSync(this.#directory)
-        .map((name) => `sha256:${name}`)
-        .filter(isDigest);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-      throw error;
-    }
+    return digestsIn(this.#directory);
   }
 
   /** Takes over a file whose contents are on the device and have this digest. */

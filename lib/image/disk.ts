@@ -15,6 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { type Digest, isDigest } from './digest.js';
 
 /** Makes the names in `directory` last. */
 export function syncDirectory(directory: string): void {
@@ -35,6 +36,18 @@ export function writeDurably(path: string, data: Uint8Array | string): void {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** What `directory` holds under the hexadecimal digits of digests; nothing while there is no such directory. */
+export function digestsIn(directory: string): Digest[] {
+  try {
+    return readdirSync(directory)
+      .map((name) => `sha256:${name}`)
+      .filter(isDigest);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }
 

@@ -1,10 +1,10 @@
 // Layers as directories: layers/sha256/HEX of the diff id, with the tree in fs/ and its measures in layer.json. Made once,
 // shared by every image and container, and never written to again.
 
-import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Digest, hexOf, isDigest } from './digest.js';
-import { diskUsage, removeTree, syncDirectory } from './disk.js';
+import { type Digest, hexOf } from './digest.js';
+import { digestsIn, diskUsage, removeTree, syncDirectory } from './disk.js';
 
 /** What is known of an unpacked layer without walking it. */
 export interface LayerRecord {
@@ -41,14 +41,7 @@ export class Layers {
   }
 
   list(): Digest[] {
-    try {
-      return readdirSync(this.#directory)
-        .map((name) => `sha256:${name}`)
-        .filter(isDigest);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-      throw error;
-    }
+    return digestsIn(this.#directory);
   }
 
   /** Takes over a finished layer, unless another process was faster. */

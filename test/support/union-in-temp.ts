@@ -133,7 +133,12 @@ export class TempUnion {
 
   static async make(layout: Layout): Promise<TempUnion> {
     const made = new TempUnion(layout);
-    await made.assemble();
+    try {
+      await made.assemble();
+    } catch (error) {
+      rmSync(made.base, { recursive: true, force: true });
+      throw error;
+    }
     return made;
   }
 
