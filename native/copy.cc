@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "modules.h"
@@ -19,6 +20,8 @@ namespace {
 
 constexpr int64_t kChunk = 8 << 20;
 constexpr size_t kBounce = 1 << 20;
+// Up to this many bytes, reading and writing costs less than having the kernel splice them.
+constexpr int64_t kSmall = 64 << 10;
 
 struct Range {
   int64_t at;
@@ -50,11 +53,11 @@ int64_t WriteAll(int fd, const char* bytes, size_t length, int64_t at) {
   return 0;
 }
 
-int64_t Bounce(const CopyPlan& plan, Range range, char* buffer) {
+int64_t Bounce(const CopyPlan& plan, Range range, char* buffer, int64_t room) {
   while (range.at < range.end) {
     if (Cancelled(plan)) return -EINTR;
     int64_t left = range.end - range.at;
-    size_t want = left < static_cast<int64_t>(kBounce) ? static_cast<size_t>(left) : kBounce;
+    size_t want = static_cast<size_t>(left < room ? left : room);
     ssize_t got = pread(plan.from, buffer, want, range.at);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return -errno;
@@ -70,7 +73,7 @@ int64_t Bounce(const CopyPlan& plan, Range range, char* buffer) {
 int64_t CopyThroughMemory(const CopyPlan& plan, Range range) {
   char* buffer = static_cast<char*>(malloc(kBounce));
   if (buffer == nullptr) return -ENOMEM;
-  int64_t rc = Bounce(plan, range, buffer);
+  int64_t rc = Bounce(plan, range, buffer, kBounce);
   free(buffer);
   return rc;
 }
@@ -81,7 +84,13 @@ bool CannotShare(int code) {
          code == EBADF || code == ETXTBSY;
 }
 
+int64_t CopySmall(const CopyPlan& plan, Range range) {
+  char buffer[kSmall];
+  return Bounce(plan, range, buffer, kSmall);
+}
+
 int64_t CopyExtent(const CopyPlan& plan, Range range) {
+  if (range.end - range.at <= kSmall) return CopySmall(plan, range);
   while (range.at < range.end) {
     if (Cancelled(plan)) return -EINTR;
     int64_t left = range.end - range.at;
@@ -136,6 +145,9 @@ int64_t CopyData(const CopyPlan& plan) {
     if (rc < 0) return rc;
     at = data.end;
   }
+  // A hole at the end, or a source that shrank, leaves the copy short; else there is nothing to journal.
+  struct stat made;
+  if (fstat(plan.to, &made) == 0 && made.st_size == plan.size) return 0;
   return ftruncate(plan.to, plan.size) < 0 ? -errno : 0;
 }
 

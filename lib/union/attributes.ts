@@ -32,7 +32,7 @@ export function openAtPlace(u: Union, place: Place, flags: number): number {
 /** Fills `out` with the attributes users see. */
 export function getAttributes(u: Union, node: Inode, out: Stat): void {
   const place = placeOf(u, node);
-  check(u.sys.statAt(place.fd, place.name, out), `stat ${node.name}`);
+  check(u.sys.statAt(place.fd, place.name, out), () => `stat ${node.name}`);
   present(u, node, out);
 }
 

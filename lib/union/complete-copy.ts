@@ -107,7 +107,7 @@ export function completeCopy(u: Union, node: FileNode, change: Change): void {
 function bringDataUp(u: Union, node: FileNode, change: Change): void {
   const place = placeOf(u, node);
   const before = new Stat();
-  check(u.sys.statAt(place.fd, place.name, before), `stat ${node.name}`);
+  check(u.sys.statAt(place.fd, place.name, before), () => `stat ${node.name}`);
   showCtime(node, before);
   const running = u.filling.get(before.identity());
   if (running === undefined && change === 'attributes') return;

@@ -20,7 +20,7 @@ import { showCtime } from './kept-ctime.js';
 import { scratchLayer } from './layers.js';
 import { presetLinks, whileLinking, writeExtraLinks } from './link-counts.js';
 import { namesIn } from './lookup.js';
-import { dataPlace } from './metacopy.js';
+import { dataOf, dataPlace } from './metacopy.js';
 import { markHolder } from './nested-whiteout.js';
 import { originOf } from './origin.js';
 import { keepProtection } from './protection.js';
@@ -90,7 +90,7 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
   const parentUpper = parent.upper as LayerDir;
   const from = placeOf(u, node);
   const stat = new Stat();
-  check(u.sys.statAt(from.fd, from.name, stat), `stat ${shown(node.name)}`);
+  check(u.sys.statAt(from.fd, from.name, stat), () => `stat ${shown(node.name)}`);
   refuseUnmapped(u, stat);
   const temporary = work.temporary();
   try {
@@ -103,7 +103,7 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
     willHoldCopies(u, parent);
     const upperFd = u.dirFds.fd(parentUpper);
     keepingTimes(u, parent, upperFd, () =>
-      check(u.sys.renameAt(work.fd, temporary, upperFd, node.name, 0), `copy-up ${shown(node.name)}`),
+      check(u.sys.renameAt(work.fd, temporary, upperFd, node.name, 0), () => `copy-up ${shown(node.name)}`),
     );
   } catch (error) {
     work.discard(temporary);
@@ -152,9 +152,10 @@ function copyFile(u: Union, work: Workdir, node: FileNode, change: Change): void
   const parentUpper = node.parent === null ? null : upperOf(u, node.parent);
   const from = { fd: u.dirFds.fd(node.dir), name: node.base };
   const stat = new Stat();
-  check(u.sys.statAt(from.fd, from.name, stat), `stat ${shown(node.name)}`);
+  check(u.sys.statAt(from.fd, from.name, stat), () => `stat ${shown(node.name)}`);
   refuseUnmapped(u, stat);
   const regular = node.format === S_IFREG;
+  if (regular) dataOf(u, node, stat);
   const data = regular && sparesData(u, node, change) ? dataLeftBehind(u, node, stat) : null;
   const temporary = regular ? null : makeSpecial(u, work, from, stat);
   const fd = regular ? newFile(u, work, node, { stat, data, empty: change === 'empty' }) : null;

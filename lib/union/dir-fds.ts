@@ -84,7 +84,7 @@ export class DirFds {
     }
     let fd = this.fd(at);
     for (const next of chain.reverse()) {
-      fd = check(this.#openOne(fd, next.name), next.toString());
+      fd = check(this.#openOne(fd, next.name), () => next.toString());
       this.#cache.set(next, fd);
     }
     return fd;

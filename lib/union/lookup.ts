@@ -48,7 +48,7 @@ export function nodeOf(u: Union, dir: DirNode, name: string, entry: Entry, out: 
     getAttributes(u, entry.node, out);
     return entry.node;
   }
-  check(u.sys.statAt(u.dirFds.fd(entry.dir), name, out), `stat ${entry.dir}/${shown(name)}`);
+  check(u.sys.statAt(u.dirFds.fd(entry.dir), name, out), () => `stat ${entry.dir}/${shown(name)}`);
   const node = out.isDirectory ? newDirectory(u, dir, name, entry, out) : newFile(u, dir, name, entry, out);
   attach(dir, name, entry, node);
   noteProtection(node, entry, out);
@@ -81,7 +81,7 @@ function newDirectory(u: Union, dir: DirNode, name: string, entry: Entry, stat: 
   if (isUpper(top.layer)) settleStack(u, node);
   const shownBy = node.stack.find((part) => !isUpper(part.layer));
   if (shownBy !== undefined && shownBy !== top) {
-    check(u.sys.statAt(u.dirFds.fd(shownBy), '', originStat), `stat ${shownBy}`);
+    check(u.sys.statAt(u.dirFds.fd(shownBy), '', originStat), () => `stat ${shownBy}`);
     setNumber(u, node, originStat);
   } else setNumber(u, node, stat);
   return node;
@@ -100,7 +100,7 @@ function newFile(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat)
       // Its directory was forgotten, or it had no name: it is found by this one again.
       if (shared.orphan !== null && entry.dir.layer.writable === shared.inUpper) readopt(u, shared, entry.dir, name);
       const place = placeOf(u, shared);
-      check(u.sys.statAt(place.fd, place.name, stat), `stat ${shown(name)}`);
+      check(u.sys.statAt(place.fd, place.name, stat), () => `stat ${shown(name)}`);
       return shared;
     }
   }
@@ -161,7 +161,7 @@ function lowerHardLink(u: Union, node: FileNode, stat: Stat): FileNode {
   const hex = indexName(u, node.dir, node.base);
   const index = u.index;
   if (hex === null || index == null || u.sys.statAt(index.layer.fd, hex, stat) < 0) {
-    check(u.sys.statAt(u.dirFds.fd(node.dir), node.base, stat), `stat ${node.dir}`);
+    check(u.sys.statAt(u.dirFds.fd(node.dir), node.base, stat), () => `stat ${node.dir}`);
     return node;
   }
   const parent = node.parent as DirNode;

@@ -56,12 +56,14 @@ export function findDataAtLookup(u: Union, node: FileNode, stat: Stat): void {
   if (suspected === 'now') node.data = findData(u, node, stat);
 }
 
-/** Where the data of `node` is; null: with its attributes. */
-export function dataOf(u: Union, node: FileNode): FileData | null {
+/** Where the data of `node` is; null: with its attributes, which are in `known` if the caller has just read them. */
+export function dataOf(u: Union, node: FileNode, known: Stat | null = null): FileData | null {
   if (node.data !== undefined) return node.data;
-  const stat = new Stat();
-  const place = placeOf(u, node);
-  check(u.sys.statAt(place.fd, place.name, stat), `stat ${node.name}`);
+  const stat = known ?? new Stat();
+  if (known === null) {
+    const place = placeOf(u, node);
+    check(u.sys.statAt(place.fd, place.name, stat), () => `stat ${node.name}`);
+  }
   node.data = findData(u, node, stat);
   return node.data;
 }
@@ -84,7 +86,7 @@ function findData(u: Union, node: FileNode, stat: Stat): FileData | null {
   const from = new LayerFile(node.dir, node.base);
   const file = followed(u, node, from, marks);
   const fd = u.dirFds.fd(file.dir);
-  check(u.sys.statAt(fd, file.name, dataStat), `stat ${file}`);
+  check(u.sys.statAt(fd, file.name, dataStat), () => `stat ${file}`);
   const { dialect } = marks;
   if (dialect === 'user' && !believable(u, stat, file, dataStat)) refuse(from, 'user.overlay.metacopy may be forged');
   if (stat.size === 0 && dataStat.size > 0) return truncated(u, node, place, from);
