@@ -7,7 +7,7 @@ import { assertionFailures } from './assert.js';
 import { errno } from './errno.js';
 import { log } from './log.js';
 import { announce, releaseAnnounced } from './session/ending.js';
-import { collectGarbage, MemoryKeeper } from './session/memory.js';
+import { collectGarbage, keepYoungSpaceSmall, MemoryKeeper } from './session/memory.js';
 import { mountFuse, unmountFuse } from './session/mount.js';
 import { Notifier } from './session/notifier.js';
 import { MAX_WRITE, Session } from './session/session.js';
@@ -158,7 +158,10 @@ function converse(
     });
     const memory = keeperOf(u, () => channel.counters().requests ?? 0);
     const session = new Session(channel, u, validityOf(options), {
-      ready: () => resolve({ unmount: () => unmountFuse(u.sys, mountpoint), ended, stats }),
+      ready: () => {
+        void keepYoungSpaceSmall();
+        resolve({ unmount: () => unmountFuse(u.sys, mountpoint), ended, stats });
+      },
       ended: (code) => {
         channel.stop();
         memory.stop();

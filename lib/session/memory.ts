@@ -22,6 +22,15 @@ export async function collectGarbage(): Promise<void> {
   }
 }
 
+/**
+ * Keeps V8's space for young objects as small as it began, 1 MiB. It would grow to 16 MiB, twice, while nodes are made;
+ * but nodes live long, and of what a request leaves behind nothing is alive at the next collection.
+ */
+export async function keepYoungSpaceSmall(): Promise<void> {
+  const { setFlagsFromString } = await import('node:v8');
+  setFlagsFromString('--semi-space-growth-factor=1');
+}
+
 export interface Household {
   /** Objects that live now. */
   readonly live: () => number;

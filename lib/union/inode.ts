@@ -12,20 +12,18 @@ import type { PackedNames, PackedRecord } from './packed-names.js';
 /** Beyond d_type: a name of the upper that hides the lowers' one. */
 export const WHITEOUT = 100;
 
-/** One name of a directory. */
+const BENEATH = 1;
+const CLOSED = 2;
+const NUMBERED = 4;
+const OURS = 8;
+
+/** One name of a directory. There may be a million: what is true or false of it shares one field. */
 export class Entry {
   /** The node the kernel knows under this name, if it does. */
   node: Inode | null = null;
   /** Deeper layers that hold a directory of this name too, top first. */
   deeper: LayerDir[] | null = null;
-  /** A lower layer shows this name too, beneath the one that counts. */
-  beneath = false;
-  /** No deeper layer can add to this name. */
-  closed = false;
-  /** inoLow and inoHigh are the number users see, not the host's. */
-  numbered = false;
-  /** Made by this mount: it carries no marks that were not put there knowingly. */
-  ours = false;
+  #flags = 0;
 
   constructor(
     /** d_type, or WHITEOUT. */
@@ -35,6 +33,46 @@ export class Entry {
     public inoLow: number,
     public inoHigh: number,
   ) {}
+
+  /** A lower layer shows this name too, beneath the one that counts. */
+  get beneath(): boolean {
+    return (this.#flags & BENEATH) !== 0;
+  }
+
+  set beneath(value: boolean) {
+    this.#put(BENEATH, value);
+  }
+
+  /** No deeper layer can add to this name. */
+  get closed(): boolean {
+    return (this.#flags & CLOSED) !== 0;
+  }
+
+  set closed(value: boolean) {
+    this.#put(CLOSED, value);
+  }
+
+  /** inoLow and inoHigh are the number users see, not the host's. */
+  get numbered(): boolean {
+    return (this.#flags & NUMBERED) !== 0;
+  }
+
+  set numbered(value: boolean) {
+    this.#put(NUMBERED, value);
+  }
+
+  /** Made by this mount: it carries no marks that were not put there knowingly. */
+  get ours(): boolean {
+    return (this.#flags & OURS) !== 0;
+  }
+
+  set ours(value: boolean) {
+    this.#put(OURS, value);
+  }
+
+  #put(flag: number, value: boolean): void {
+    this.#flags = value ? this.#flags | flag : this.#flags & ~flag;
+  }
 }
 
 /** The entry shows the number of `node`, whatever the host calls the inode there. */
@@ -160,6 +198,43 @@ export interface Alias {
   readonly name: string;
 }
 
+/** What most nodes have none of, with what that means. */
+const usual = {
+  keptCtime: null as KeptCtime | null,
+  orphan: null as OwnedFd | null,
+  aliases: null as Alias[] | null,
+  handles: null as Set<FileHandle> | null,
+  backing: null as Backing | null,
+  cachedOpens: 0,
+  cacheStale: false,
+  identities: null as string[] | null,
+  extraLinks: 0,
+  lowerLinks: 0,
+  isNestedWhiteout: false,
+  copying: null as Copying | null,
+  filling: null as Stat | null,
+};
+type Aside = typeof usual;
+
+/**
+ * Properties that are kept in an object of their own, made when the first of them is not as usual: there may be a
+ * million nodes, and a word in each for each of these would be a third of their memory.
+ */
+function keepAside(owner: { readonly prototype: Inode }, keys: readonly (keyof Aside)[]): void {
+  for (const key of keys) {
+    Object.defineProperty(owner.prototype, key, {
+      get(this: Inode) {
+        return this.aside === null ? usual[key] : this.aside[key];
+      },
+      set(this: Inode, value: never) {
+        if (this.aside === null && value === usual[key]) return;
+        this.aside ??= { ...usual };
+        this.aside[key] = value;
+      },
+    });
+  }
+}
+
 export abstract class Inode extends KernelNode {
   /** null for the root and for what was removed. */
   parent: DirNode | null;
@@ -167,12 +242,13 @@ export abstract class Inode extends KernelNode {
   /** The inode number shown to users, low and high word. */
   inoLow = 0;
   inoHigh = 0;
-  /** The ctime shown after a copy-up; null: the host's. */
-  keptCtime: KeptCtime | null = null;
   /** Its protecting flags, see protection.ts; undefined: not asked yet. */
   protection: number | undefined = undefined;
+  aside: Aside | null = null;
+  /** The ctime shown after a copy-up; null: the host's. */
+  declare keptCtime: KeptCtime | null;
   /** Keeps a removed object reachable while the kernel still refers to it. */
-  orphan: OwnedFd | null = null;
+  declare orphan: OwnedFd | null;
 
   constructor(parent: DirNode | null, name: string) {
     super();
@@ -180,6 +256,7 @@ export abstract class Inode extends KernelNode {
     this.name = name;
   }
 }
+keepAside(Inode, ['keptCtime', 'orphan']);
 
 export class DirNode extends Inode {
   index: DirIndex | null = null;
@@ -235,26 +312,26 @@ export interface FileData {
 /** A file: `dir` and `base` are where its attributes are, `data` is where its bytes are. */
 export class FileNode extends Inode {
   /** Names beside `parent`/`name` under which the kernel knows this file. */
-  aliases: Alias[] | null = null;
-  handles: Set<FileHandle> | null = null;
-  backing: Backing | null = null;
-  cachedOpens = 0;
+  declare aliases: Alias[] | null;
+  declare handles: Set<FileHandle> | null;
+  declare backing: Backing | null;
+  declare cachedOpens: number;
   /** Written in passthrough: the page cache of this inode is older than the file. */
-  cacheStale = false;
+  declare cacheStale: boolean;
   /** Its keys in the table of files with several hard links: as a lower file, as an upper one. */
-  identities: string[] | null = null;
+  declare identities: string[] | null;
   /** The link count shown, less the count of the host: lower names count, the index's does not. */
-  extraLinks = 0;
+  declare extraLinks: number;
   /** The link count of the lower file that an indexed copy was made from. */
-  lowerLinks = 0;
+  declare lowerLinks: number;
   /** A device 0:0 to users, kept as an empty file with an xattr. */
-  isNestedWhiteout = false;
+  declare isNestedWhiteout: boolean;
   /** A copy of a lower file that is being made. */
-  copying: Copying | null = null;
+  declare copying: Copying | null;
+  /** Its attributes from before its data began to come in. */
+  declare filling: Stat | null;
   /** null: its bytes are with its attributes. undefined: not asked yet, see metacopy.ts. */
   data: FileData | null | undefined = null;
-  /** Its attributes from before its data began to come in. */
-  filling: Stat | null = null;
 
   constructor(
     parent: DirNode | null,
@@ -277,6 +354,9 @@ export class FileNode extends Inode {
     return this.inUpper && this.data === null;
   }
 }
+
+keepAside(FileNode, ['aliases', 'handles', 'backing', 'cachedOpens', 'cacheStale', 'identities', 'extraLinks']);
+keepAside(FileNode, ['lowerLinks', 'isNestedWhiteout', 'copying', 'filling']);
 
 /** Slow part of a copy-up under way. */
 export interface Copying {
