@@ -9,10 +9,26 @@ import { O_DIRECTORY, O_NOATIME, O_PATH, O_RDONLY } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import type { Layer } from './layers.js';
 
+/** What a layer's directory says about itself. */
+export interface DirMarks {
+  /** Deeper layers add nothing. */
+  readonly opaque: boolean;
+  /** Empty regular files with the whiteout attribute are whiteouts. */
+  readonly xattrWhiteouts: boolean;
+  /** Where deeper layers have this directory: a sibling name, or `/path` from the layer root. */
+  readonly redirect: string | null;
+  /** Holds entries whose inode number is another layer's. */
+  readonly impure: boolean;
+  /** May hold devices 0:0 that users made. */
+  readonly holdsNested: boolean;
+}
+
 /** A directory inside a layer. In the upper its place changes with rename; in a lower it never does. */
 export class LayerDir {
   /** Holds copies made from deeper layers; known once its names were read. */
   impure = false;
+  /** Kept once they were read, where they cannot change. */
+  marks: DirMarks | null = null;
 
   constructor(
     readonly layer: Layer,

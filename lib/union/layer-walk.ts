@@ -5,10 +5,10 @@ import type { DirScan } from '../sys/calls.js';
 import { check, checkData } from '../sys/check.js';
 import { DT_CHR, DT_DIR, DT_REG, DT_UNKNOWN } from '../sys/constants.js';
 import { NAME_MAX } from '../sys/name.js';
-import type { LayerDir } from './dir-fds.js';
+import type { DirMarks, LayerDir } from './dir-fds.js';
 import { DirIndex, type DirNode, Entry, WHITEOUT } from './inode.js';
 import { isUpper } from './layers.js';
-import { type DirMarks, OPAQUE_FILE, readXattrMarks } from './marks.js';
+import { OPAQUE_FILE, readXattrMarks } from './marks.js';
 import { isNested } from './nested-whiteout.js';
 import { PackedNames } from './packed-names.js';
 import { dialects } from './private-xattrs.js';
@@ -38,7 +38,7 @@ function buildIndex(u: Union, node: DirNode): DirIndex {
   const index = new DirIndex();
   for (const dir of node.stack) {
     const fd = u.dirFds.fd(dir);
-    const scan = checkData(u.sys.scanDir(fd), `list ${dir}`);
+    const scan = checkData(u.sys.scanDir(fd), () => `list ${dir}`);
     // Opaque marks were read when the stack was made; here they only tell of xattr whiteouts.
     const marks = readXattrMarks(u.sys, u.dirFds, dir);
     dir.impure = marks.impure;
@@ -88,7 +88,7 @@ function kindOf(u: Union, part: Part, name: string, type: number): number {
   if (!asks) return type;
   const fd = u.dirFds.fd(part.dir);
   const stat = u.scratch;
-  check(u.sys.statAt(fd, name, stat), `${part.dir}/${name}`);
+  check(u.sys.statAt(fd, name, stat), () => `${part.dir}/${name}`);
   const kind = stat.mode >>> 12;
   if (kind === DT_CHR) return stat.rdev === 0 ? WHITEOUT : kind;
   if (kind !== DT_REG || stat.size !== 0) return kind;

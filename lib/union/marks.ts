@@ -5,25 +5,13 @@ import { Buffer } from 'node:buffer';
 import { ErrnoError, errno } from '../errno.js';
 import type { Syscalls } from '../sys/calls.js';
 import type { Place } from './attributes.js';
-import type { DirFds, LayerDir } from './dir-fds.js';
+import type { DirFds, DirMarks, LayerDir } from './dir-fds.js';
+import { isUpper } from './layers.js';
 import { mayHoldNested } from './nested-whiteout.js';
 import { dialects } from './private-xattrs.js';
 
 /** The file that marks a directory opaque in the AUFS dialect. */
 export const OPAQUE_FILE = '.wh..wh..opq';
-
-export interface DirMarks {
-  /** Deeper layers add nothing. */
-  readonly opaque: boolean;
-  /** Empty regular files with the whiteout attribute are whiteouts. */
-  readonly xattrWhiteouts: boolean;
-  /** Where deeper layers have this directory: a sibling name, or `/path` from the layer root. */
-  readonly redirect: string | null;
-  /** Holds entries whose inode number is another layer's. */
-  readonly impure: boolean;
-  /** May hold devices 0:0 that users made. */
-  readonly holdsNested: boolean;
-}
 
 export const noMarks: DirMarks = {
   opaque: false,
@@ -62,8 +50,14 @@ export function readRedirect(sys: Syscalls, place: Place, keys = redirectNames):
   return null;
 }
 
-/** Reads the marks of one layer directory, `.wh..wh..opq` left to whoever reads the names. */
+/** The marks of one layer directory, `.wh..wh..opq` left to whoever reads the names. Those of a lower never change. */
 export function readXattrMarks(sys: Syscalls, dirFds: DirFds, dir: LayerDir): DirMarks {
+  const marks = dir.marks ?? marksOnDisk(sys, dirFds, dir);
+  if (!isUpper(dir.layer)) dir.marks = marks;
+  return marks;
+}
+
+function marksOnDisk(sys: Syscalls, dirFds: DirFds, dir: LayerDir): DirMarks {
   const fd = dirFds.fd(dir);
   const list = sys.listXattr(fd, '');
   if (typeof list === 'number' && !nothing.has(list)) throw new ErrnoError(-list, `marks of ${dir}`);
