@@ -98,8 +98,8 @@ function stratafsRows(program: string): Competitor[] {
     row(
       'stratafs-nopt',
       'variant',
-      'stratafs with passthrough=off, as a rootless user gets it',
-      ',passthrough=off',
+      'stratafs as a rootless user gets it: passthrough=off, wakeups=plain',
+      ',passthrough=off,wakeups=plain',
       [],
     ),
     row('stratafs-fn', 'variant', 'stratafs over the npm package fuse-native', '', ['--channel=fuse-native']),

@@ -7,7 +7,7 @@ import { assertionFailures } from './assert.js';
 import { errno } from './errno.js';
 import { log } from './log.js';
 import { announce, releaseAnnounced } from './session/ending.js';
-import { collectGarbage, keepYoungSpaceSmall, MemoryKeeper } from './session/memory.js';
+import { collectGarbage, MemoryKeeper, settleEngine } from './session/memory.js';
 import { mountFuse, unmountFuse } from './session/mount.js';
 import { Notifier } from './session/notifier.js';
 import { MAX_WRITE, Session } from './session/session.js';
@@ -115,7 +115,7 @@ export async function mountUnion(
     throw error;
   }
   const announced = announce(syscalls, mountpoint);
-  const channel = addon.openChannel(fd, MAX_WRITE);
+  const channel = addon.openChannel(fd, MAX_WRITE, options.fastWakeups);
   plane.channel = channel;
   notifier.channel = channel;
   return converse(u, options, mountpoint, channel, { fd, announced }, plane);
@@ -159,7 +159,7 @@ function converse(
     const memory = keeperOf(u, () => channel.counters().requests ?? 0);
     const session = new Session(channel, u, validityOf(options), {
       ready: () => {
-        void keepYoungSpaceSmall();
+        void settleEngine();
         resolve({ unmount: () => unmountFuse(u.sys, mountpoint), ended, stats });
       },
       ended: (code) => {

@@ -36,8 +36,8 @@ void Drop(napi_env env, napi_ref* ref) {
 
 }  // namespace
 
-Channel::Channel(napi_env env, int device, size_t max_write)
-    : env_(env), device_(device), max_write_(max_write), plane_(device, &counters_) {}
+Channel::Channel(napi_env env, int device, size_t max_write, bool wakeful)
+    : env_(env), device_(device), max_write_(max_write), plane_(device, &counters_), wakefulness_(wakeful) {}
 
 Channel::~Channel() {
   Stop();
@@ -77,6 +77,11 @@ int Channel::Start(napi_value object, napi_value on_request, napi_value on_end) 
   poll_ = poll;
   poll->channel = this;
   poll->handle.data = poll;
+  uv_timer_init(loop, &poll->tick);
+  poll->tick.data = poll;
+  poll->open = 2;
+  // What is only housekeeping keeps no process alive.
+  uv_unref(reinterpret_cast<uv_handle_t*>(&poll->tick));
   napi_create_reference(env_, object, 1, &self_ref_);
   napi_create_reference(env_, on_request, 1, &on_request_ref_);
   napi_create_reference(env_, on_end, 1, &on_end_ref_);
@@ -93,8 +98,10 @@ void Channel::Stop() {
   if (poll != nullptr) {
     poll->channel = nullptr;
     uv_poll_stop(&poll->handle);
-    uv_close(reinterpret_cast<uv_handle_t*>(&poll->handle), OnPollClosed);
+    uv_close(reinterpret_cast<uv_handle_t*>(&poll->handle), OnClosed);
+    uv_close(reinterpret_cast<uv_handle_t*>(&poll->tick), OnClosed);
   }
+  wakefulness_.Release();
   plane_.Stop();
   if (context_ != nullptr) napi_async_destroy(env_, context_);
   context_ = nullptr;
@@ -103,9 +110,10 @@ void Channel::Stop() {
   Drop(env_, &self_ref_);
 }
 
-// Also what lets the environment go: its exit waits for the hook to be removed.
-void Channel::OnPollClosed(uv_handle_t* handle) {
+// The last of the two also lets the environment go: its exit waits for the hook to be removed.
+void Channel::OnClosed(uv_handle_t* handle) {
   Poll* poll = static_cast<Poll*>(handle->data);
+  if (--poll->open > 0) return;
   if (poll->hook != nullptr) napi_remove_async_cleanup_hook(poll->hook);
   delete poll;
 }
@@ -118,6 +126,11 @@ void Channel::OnEnvExit(napi_async_cleanup_hook_handle, void* data) {
 void Channel::OnPoll(uv_poll_t* handle, int status, int) {
   Poll* poll = static_cast<Poll*>(handle->data);
   if (poll->channel != nullptr) poll->channel->Drain(status);
+}
+
+void Channel::OnTick(uv_timer_t* tick) {
+  Poll* poll = static_cast<Poll*>(tick->data);
+  if (poll->channel == nullptr || !poll->channel->wakefulness_.Tick()) uv_timer_stop(tick);
 }
 
 void Channel::Drain(int status) {
@@ -163,11 +176,15 @@ bool Channel::AwaitNext(int* end) {
     sched_yield();
     if (ReadOne(end)) {
       patience_.Rewarded();
+      if (wakefulness_.Rewarded() && poll_ != nullptr) {
+        uv_timer_start(&poll_->tick, OnTick, Wakefulness::kTickMs, Wakefulness::kTickMs);
+      }
       return true;
     }
     if (*end != 0 || poll_ == nullptr) return false;
   }
   patience_.Disappointed();
+  wakefulness_.Disappointed();
   return false;
 }
 

@@ -10,6 +10,7 @@
 
 #include "data_plane.h"
 #include "patience.h"
+#include "wakefulness.h"
 
 namespace stratafs {
 
@@ -18,7 +19,8 @@ int BackingClose(int device, uint32_t id);
 
 class Channel {
  public:
-  Channel(napi_env env, int device, size_t max_write);
+  // `wakeful`: while requests come closely, idle processors are kept awake.
+  Channel(napi_env env, int device, size_t max_write, bool wakeful);
   ~Channel();
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
@@ -35,17 +37,21 @@ class Channel {
   int device() const { return device_; }
   DataPlane& plane() { return plane_; }
   const Counters& counters() const { return counters_; }
+  uint64_t wishes() const { return wakefulness_.wishes(); }
 
  private:
-  // Outlives the channel when libuv has not closed the handle yet.
+  // Outlives the channel when libuv has not closed its two handles yet.
   struct Poll {
     uv_poll_t handle;
+    uv_timer_t tick;
+    int open;
     Channel* channel;
     napi_async_cleanup_hook_handle hook;
   };
 
   static void OnPoll(uv_poll_t* handle, int status, int events);
-  static void OnPollClosed(uv_handle_t* handle);
+  static void OnTick(uv_timer_t* tick);
+  static void OnClosed(uv_handle_t* handle);
   static void OnEnvExit(napi_async_cleanup_hook_handle hook, void* data);
 
   void Drain(int status);
@@ -62,6 +68,7 @@ class Channel {
   Counters counters_;
   DataPlane plane_;
   Patience patience_;
+  Wakefulness wakefulness_;
   uint8_t* request_ = nullptr;
   size_t request_size_ = 0;
   uint8_t* reply_ = nullptr;

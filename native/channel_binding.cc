@@ -130,6 +130,7 @@ napi_value CountersOf(napi_env env, napi_callback_info info) {
   SetNamed(env, out, "interrupted", Number(env, static_cast<double>(counters.interrupted.load())));
   SetNamed(env, out, "replyErrors", Number(env, static_cast<double>(counters.reply_errors.load())));
   SetNamed(env, out, "attached", Number(env, static_cast<double>(channel->plane().attached())));
+  SetNamed(env, out, "wishes", Number(env, static_cast<double>(channel->wishes())));
   return out;
 }
 
@@ -141,11 +142,12 @@ napi_value OpenChannel(napi_env env, napi_callback_info info) {
   Args args(env, info);
   int fd = args.Int(0);
   int64_t max_write = args.I64(1);
+  bool wakeful = args.Bool(2);
   if (args.ok() && (max_write < 4096 || max_write > (256 << 20))) args.Wrong(1, "4096 bytes to 256 MiB");
   if (!args.ok()) return args.Refuse();
   napi_value object = nullptr;
   napi_create_object(env, &object);
-  Channel* channel = new Channel(env, fd, static_cast<size_t>(max_write));
+  Channel* channel = new Channel(env, fd, static_cast<size_t>(max_write), wakeful);
   napi_wrap(env, object, channel, Finalize, nullptr, nullptr);
   napi_type_tag_object(env, object, &kTag);
   if (!channel->CreateBuffers(object)) return nullptr;

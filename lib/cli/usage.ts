@@ -32,6 +32,7 @@ upperdir and workdir the mount is read-only.
      ro                 read-only, even with an upper
      timeout=SECONDS    how long the kernel may trust names and attributes
      passthrough=auto|all|upper|off
+     wakeups=fast|plain whether idle processors are kept from halting while requests follow each other closely
      redirect_dir=on|off, index=on|off, metacopy=on|off, volatile, fsync=0|1, noacl, static_nlink
      uidmapping=HOST:SHOWN:LEN[:…], gidmapping=…
      xattr_permissions=0|1|2

@@ -28,14 +28,15 @@ export interface NativeChannel {
   backingClose(id: number): number;
   /** Stops polling; the descriptor stays open. */
   stop(): void;
-  /** Counters since start: requests, reads, writes, offloaded, bytesRead, bytesWritten, attached. */
+  /** Counters since start: requests, reads, writes, offloaded, bytesRead, bytesWritten, attached, wishes. */
   counters(): Record<string, number>;
 }
 
 export interface Addon {
   readonly syscalls: Syscalls;
   readonly jobs: Jobs;
-  openChannel(fd: number, maxWrite: number): NativeChannel;
+  /** `wakeful`: while requests follow each other closely, idle processors are kept from halting, where that is allowed. */
+  openChannel(fd: number, maxWrite: number, wakeful: boolean): NativeChannel;
 }
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');

@@ -14,6 +14,8 @@ export interface MountOptions extends IdOptions {
   /** Seconds that the kernel may trust entries and attributes; Infinity when nobody else writes. */
   timeout: number | null;
   passthrough: PassthroughPolicy;
+  /** While requests follow each other closely, idle processors are kept from halting. */
+  fastWakeups: boolean;
   redirectDir: boolean;
   /** Changes of a file's attributes copy no data up. */
   metacopy: boolean;
@@ -44,6 +46,7 @@ export function defaultOptions(): MountOptions {
     readOnly: false,
     timeout: null,
     passthrough: 'auto',
+    fastWakeups: true,
     redirectDir: true,
     metacopy: false,
     index: true,
@@ -150,6 +153,7 @@ const valued: Record<string, (value: string) => Change> = {
   workdir: (value) => ({ workdir: path('workdir', value) }),
   timeout: (value) => ({ timeout: seconds('timeout', value) }),
   passthrough: (value) => ({ passthrough: oneOf('passthrough', value, ['auto', 'all', 'upper', 'off'] as const) }),
+  wakeups: (value) => ({ fastWakeups: oneOf('wakeups', value, ['fast', 'plain'] as const) === 'fast' }),
   redirect_dir: (value) => ({ redirectDir: onOff('redirect_dir', value) }),
   metacopy: (value) => ({ metacopy: onOff('metacopy', value) }),
   index: (value) => ({ index: onOff('index', value) }),

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { errno } from '../../lib/errno.js';
@@ -26,8 +26,8 @@ function digest(data: Uint8Array): string {
 }
 
 /** Runs `body` on a served mount; afterwards nothing below the directory is open. */
-async function served(body: (server: TinyServer) => Promise<void>): Promise<string[]> {
-  const server = new TinyServer();
+async function served(body: (server: TinyServer) => Promise<void>, wakeful = false): Promise<string[]> {
+  const server = new TinyServer(wakeful);
   try {
     server.start();
     await body(server);
@@ -189,10 +189,45 @@ test('the table refuses nonsense and leaves the descriptor', { skip }, async (t)
     const borrowed = server.channel.stop;
     t.throws(() => borrowed.call({} as typeof server.channel), TypeError);
     t.throws(() => server.start(), /cannot start/, 'only once');
-    t.throws(() => addon.openChannel(server.device, 1), TypeError);
+    t.throws(() => addon.openChannel(server.device, 1, false), TypeError);
     t.equal(server.reply(12345n, 0), -errno.ENOENT, 'nobody asked');
     t.equal(server.channel.reply(3), -errno.EINVAL);
     t.equal(server.channel.write(new Uint8Array(16)), -errno.EINVAL);
+  });
+});
+
+/** Microseconds in which idle processors have to wake, as all processes together ask of Linux. */
+function askedLatency(): number {
+  return readFileSync('/dev/cpu_dma_latency').readInt32LE();
+}
+
+const names =
+  'for (let i = 0; i < 3000; i += 1) require("fs").statSync(process.argv[1] + "/no" + i, {throwIfNoEntry: false})';
+const noQos = skip || (!existsSync('/dev/cpu_dma_latency') && 'no /dev/cpu_dma_latency here');
+
+test('while requests follow each other closely, idle processors are kept awake, and no longer', {
+  skip: noQos,
+}, async (t) => {
+  await served(async (server) => {
+    const asked: number[] = [];
+    server.hook = () => {
+      if (server.seen.length % 500 === 0) asked.push(askedLatency());
+      return 0;
+    };
+    t.equal(server.channel.counters().wishes, 0, 'nothing is asked of an idle machine');
+    t.equal((await run(process.execPath, '-e', names, server.mountpoint)).code, 0);
+    t.ok(asked.includes(0), `asked for while busy: ${asked}`);
+    t.ok((server.channel.counters().wishes as number) > 0);
+    // Other mounts on this machine may be busy.
+    for (let tries = 0; tries < 200 && askedLatency() === 0; tries += 1) await new Promise((go) => setTimeout(go, 50));
+    t.ok(askedLatency() > 0, 'taken back');
+  }, true);
+});
+
+test('without the wish for it, nothing is asked', { skip: noQos }, async (t) => {
+  await served(async (server) => {
+    t.equal((await run(process.execPath, '-e', names, server.mountpoint)).code, 0);
+    t.equal(server.channel.counters().wishes, 0);
   });
 });
 

@@ -59,7 +59,7 @@ export class TinyServer {
   readonly #out: DataView;
   readonly #watchdog: NodeJS.Timeout;
 
-  constructor() {
+  constructor(wakeful = false) {
     mkdirSync(this.mountpoint);
     sys.close(sys.openPath(this.host, c.O_RDWR | c.O_CREAT));
     sys.chmodAt(this.temp.dirfd, 'host', 0o644);
@@ -67,7 +67,7 @@ export class TinyServer {
     const options = `fd=${this.device},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions`;
     const rc = sys.mount('tiny', this.mountpoint, 'fuse', c.MS_NOSUID, options);
     if (rc < 0) throw new Error(`mount ${rc}`);
-    this.channel = addon.openChannel(this.device, MAX_WRITE);
+    this.channel = addon.openChannel(this.device, MAX_WRITE, wakeful);
     this.#in = new DataView(this.channel.requestBuffer);
     this.#out = new DataView(this.channel.replyBuffer);
     this.ended = new Promise((resolve) => {
