@@ -13,6 +13,7 @@ import type { DirentWriter } from '../wire/dirents.js';
 import type { Negotiated } from '../wire/init.js';
 import type { ReplyWriter } from '../wire/replies.js';
 import type { Header } from '../wire/requests.js';
+import { ListingHabit } from './listing-habit.js';
 
 /** Writes the payload of an answer that came late; the reply has been begun anew. */
 export type Answer = () => void;
@@ -21,6 +22,7 @@ export type Answer = () => void;
 const JUST_MADE = 1;
 
 export class Context {
+  readonly habit = new ListingHabit();
   /** References given out by the reply at hand. */
   readonly #nodes: Inode[] = [];
   #fh = 0;

@@ -5,6 +5,7 @@ import { check } from '../sys/check.js';
 import { DT_DIR, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
 import { listingsCount, noteListing } from '../union/access-times.js';
 import type { DirNode } from '../union/inode.js';
+import { namesIn } from '../union/lookup.js';
 import { COOKIE_DOT, COOKIE_DOTDOT, listedNode, listNames, numberOf } from '../union/readdir.js';
 import { FSYNC_FDATASYNC, type Opcode, OpenFlag } from '../wire/abi.js';
 import type { RequestOf } from '../wire/requests.js';
@@ -45,15 +46,26 @@ export function onReaddir(c: Context, r: Of<'READDIR'>): void {
   });
 }
 
+/** Whether names of `dir` come with their attributes, directories apart: those are entered by most who list. */
+function fills(c: Context, dir: DirNode, offset: number): boolean {
+  if (offset !== 0) return c.habit.fills(dir);
+  noteListing(c.u, dir);
+  return c.habit.begins(dir, namesIn(c.u, dir).entries.size);
+}
+
 export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
   const dir = c.directory(r.nodeid);
-  if (r.body.offset === 0) noteListing(c.u, dir);
   c.dirents.start(r.body.size);
   if (dir.dead || !dots(c, dir, r.body.offset, true)) return;
+  const filled = fills(c, dir, r.body.offset);
+  const { numbers } = c.u;
   listNames(c.u, dir, r.body.offset, (name, entry, cookie) => {
     if (!c.dirents.fits(name, true)) return false;
-    const node = listedNode(c.u, dir, name, entry, c.stat);
-    if (node === null) return c.dirents.addPlusBare(entry.inoLow, entry.inoHigh, cookie, entry.kind, name);
+    const node = filled || entry.kind === DT_DIR ? listedNode(c.u, dir, name, entry, c.stat) : null;
+    if (node === null) {
+      numberOf(c.u, dir, name, entry);
+      return c.dirents.addPlusBare(numbers.low, numbers.high, cookie, entry.kind, name);
+    }
     c.grant(node);
     return c.dirents.addPlus(node.id, 0, c.validity, c.attrValidity(node), c.stat.words, cookie, entry.kind, name);
   });

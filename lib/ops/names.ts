@@ -6,7 +6,7 @@ import { RENAME_WHITEOUT } from '../sys/constants.js';
 import { NAME_MAX } from '../sys/name.js';
 import { placeOf } from '../union/attributes.js';
 import { createFile, createUnnamed, link, mkdir, mknod, refuseBadName, symlink } from '../union/create.js';
-import { DirNode } from '../union/inode.js';
+import { DirNode, FileNode } from '../union/inode.js';
 import { lookup } from '../union/lookup.js';
 import { admit, type Opened } from '../union/open.js';
 import { rmdir, unlink } from '../union/remove.js';
@@ -24,7 +24,10 @@ export function onLookup(c: Context, r: Of<'LOOKUP'>): void {
   const dir = c.directory(r.nodeid);
   const node = lookup(c.u, dir, name, c.stat);
   if (node === null) c.reply.negativeEntry(c.validity);
-  else c.entry(node);
+  else {
+    if (node instanceof FileNode) c.habit.asked(dir);
+    c.entry(node);
+  }
 }
 
 export function onMkdir(c: Context, r: Of<'MKDIR'>): void {
