@@ -28,17 +28,25 @@ interface Part {
   readonly isBottom: boolean;
 }
 
-/** The index of `node`, built now if there is none. */
-export function indexOf(u: Union, node: DirNode): DirIndex {
-  node.index ??= buildIndex(u, node);
-  return node.index;
+/** The names in layer directories, for whoever needs them at once. */
+export type Scans = Map<LayerDir, DirScan>;
+
+/** The names in `dir`, read once if `scans` keeps them. */
+export function scanOf(u: Union, dir: LayerDir, scans: Scans): DirScan {
+  const known = scans.get(dir);
+  if (known !== undefined) return known;
+  const scan = checkData(u.sys.scanDir(u.dirFds.fd(dir)), () => `list ${dir}`);
+  scans.set(dir, scan);
+  return scan;
 }
 
-function buildIndex(u: Union, node: DirNode): DirIndex {
+/** The index of `node`, whose stack is settled, from the names in its layers. */
+export function buildIndex(u: Union, node: DirNode, scans: Scans): DirIndex {
   const index = new DirIndex();
   for (const dir of node.stack) {
-    const fd = u.dirFds.fd(dir);
-    const scan = checkData(u.sys.scanDir(fd), () => `list ${dir}`);
+    const scan = scanOf(u, dir, scans);
+    // A large one is not kept while the others are read.
+    scans.delete(dir);
     // Opaque marks were read when the stack was made; here they only tell of xattr whiteouts.
     const marks = readXattrMarks(u.sys, u.dirFds, dir);
     dir.impure = marks.impure;

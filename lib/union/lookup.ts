@@ -10,7 +10,7 @@ import { getAttributes, placeOf, present } from './attributes.js';
 import { LayerDir } from './dir-fds.js';
 import { addName, identify, indexName, indexNameOfUpper, readopt, sharedNode, unidentify } from './hard-links.js';
 import { type DirIndex, DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
-import { indexOf } from './layer-walk.js';
+import { buildIndex, type Scans } from './layer-walk.js';
 import { isUpper } from './layers.js';
 import { readExtraLinks } from './link-counts.js';
 import { findDataAtLookup } from './metacopy.js';
@@ -26,8 +26,14 @@ const originStat = new Stat();
 /** The index of a directory that still exists, its stack settled. */
 export function namesIn(u: Union, dir: DirNode): DirIndex {
   if (dir.dead) throw fail('ENOENT', 'a removed directory');
-  settleStack(u, dir);
-  return indexOf(u, dir);
+  if (dir.index !== null) {
+    settleStack(u, dir);
+    return dir.index;
+  }
+  const scans: Scans = new Map();
+  settleStack(u, dir, scans);
+  dir.index = buildIndex(u, dir, scans);
+  return dir.index;
 }
 
 /** The entry that shows under `name`; null when absent or whited out. */
@@ -128,6 +134,8 @@ function withData(u: Union, node: FileNode, stat: Stat): void {
 /** A file of the upper: its number is its origin's, and the index may hold its other names. */
 function upperFile(u: Union, node: FileNode, entry: Entry, stat: Stat): FileNode {
   const dir = node.parent as DirNode;
+  // Made by the operation at hand, it has no origin.
+  if (entry.ours && !entry.numbered) return node;
   if (stat.nlink > 1) identify(u, node, stat.identity());
   const mayHaveOrigin = dir.stack.length > 1 || dir.index?.impure === true;
   if (!mayHaveOrigin) return node;

@@ -5,11 +5,15 @@ import { assert } from '../assert.js';
 import { LayerDir } from './dir-fds.js';
 import type { DirNode } from './inode.js';
 import { LayerSearch } from './layer-search.js';
+import { type Scans, scanOf } from './layer-walk.js';
 import { readMarks } from './marks.js';
 import type { Union } from './union.js';
 
-/** Settles the stack of `node`: reads the marks of each candidate, top to bottom. */
-export function settleStack(u: Union, node: DirNode): void {
+/**
+ * Settles the stack of `node`: reads the marks of each candidate, top to bottom. With `scans`, names are read on the way: a
+ * caller who needs them next spares the host a question for each directory.
+ */
+export function settleStack(u: Union, node: DirNode, scans?: Scans): void {
   if (node.candidates === null) return;
   const parent = node.parent;
   assert(parent !== null, 'the root is settled from the start');
@@ -17,7 +21,7 @@ export function settleStack(u: Union, node: DirNode): void {
   const sameName = [...node.candidates];
   let search: LayerSearch | null = null;
   for (let at = stack.at(-1); at !== undefined; ) {
-    const marks = readMarks(u.sys, u.dirFds, at, u.scratch);
+    const marks = readMarks(u.sys, u.dirFds, at, u.scratch, scans && scanOf(u, at, scans));
     if (marks.opaque) break;
     if (marks.redirect !== null) {
       search ??= new LayerSearch(u, parent, at.name);
