@@ -123,7 +123,13 @@ function bringDataUp(u: Union, node: FileNode, change: Change): void {
 function bringIn(u: Union, node: FileNode, place: Place, stat: Stat): void {
   const target = (): OwnedFd => new Filling(u, node, stat);
   const caps = u.sys.getXattr(place.fd, place.name, capability);
-  const fd = copiedFile(u, node, { from: dataPlace(u, node), length: stat.size, empty: false, target });
+  const fd = copiedFile(u, node, {
+    from: dataPlace(u, node),
+    length: stat.size,
+    stored: stat.size,
+    empty: false,
+    target,
+  });
   const before = node.filling ?? stat;
   try {
     // Writing took the file's capabilities away.

@@ -12,7 +12,7 @@ import { Pending } from './pending.js';
 import type { Union } from './union.js';
 import type { Workdir } from './workdir.js';
 
-/** Up to this size the copy is made at once, bytes: well under a millisecond of other callers' time. */
+/** Up to so much data the copy is made at once, bytes: well under a millisecond of other callers' time. */
 export const INLINE_BYTES = 1 << 20;
 
 /** Data to be copied, and the file that takes it. */
@@ -20,6 +20,8 @@ export interface DataCopy {
   readonly from: Place;
   /** Bytes. */
   readonly length: number;
+  /** Of these so many are data and not holes, at the most. */
+  readonly stored: number;
   /** No data is wanted: the copy stays empty. */
   readonly empty: boolean;
   /** The file to fill, which is closed when that fails or nobody waits for it any more. */
@@ -73,7 +75,7 @@ function fill(u: Union, node: FileNode, copy: DataCopy, to: OwnedFd): OwnedFd {
   const cancel = new Int32Array(1);
   try {
     if (!reflink(u, from.fd, to.fd)) {
-      if (size <= INLINE_BYTES) check(u.sys.copyData(from.fd, to.fd, size), 'copy-up data');
+      if (copy.stored <= INLINE_BYTES) check(u.sys.copyData(from.fd, to.fd, size), 'copy-up data');
       else work = u.jobs.copyData(from.fd, to.fd, size, cancel, durability !== 'none');
     }
   } finally {

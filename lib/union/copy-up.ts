@@ -188,7 +188,10 @@ interface Wanted {
 function newFile(u: Union, work: Workdir, node: FileNode, wanted: Wanted): OwnedFd {
   if (wanted.data !== null) return markedFile(u, work, wanted.stat.size);
   const target = (): OwnedFd => scratchFile(u, work);
-  return copiedFile(u, node, { from: dataPlace(u, node), length: wanted.stat.size, empty: wanted.empty, target });
+  const { size, blocks } = wanted.stat;
+  const blocksTell = node.data === null && node.dir.layer.blocksTell !== null;
+  const stored = blocksTell ? Math.min(size, blocks * 512) : size;
+  return copiedFile(u, node, { from: dataPlace(u, node), length: size, stored, empty: wanted.empty, target });
 }
 
 /** A lower file without a name (removed, but open) goes on as an unnamed file of the upper. */
