@@ -2,6 +2,7 @@
 // them. A competitor whose program is not there is left out with a reason, never silently.
 
 import { join } from 'node:path';
+import type { Family } from './cases/case.js';
 import { type Command, isInstalled } from './process.js';
 
 /** One union to mount: the lowers from top to bottom, a fresh upper and workdir, and where it goes. */
@@ -32,6 +33,8 @@ export interface Competitor {
   readonly redirects?: boolean;
   /** Takes part in rows that change nothing. */
   readonly readsOnly?: boolean;
+  /** Takes part in these families only: elsewhere it is the same as another one. */
+  readonly families?: readonly Family[];
 }
 
 const root = process.getuid?.() === 0;
@@ -102,6 +105,10 @@ function stratafsRows(program: string): Competitor[] {
       ',passthrough=off,wakeups=plain',
       [],
     ),
+    {
+      ...row('stratafs-vol', 'variant', 'stratafs with -o volatile: copies not ordered before names', ',volatile', []),
+      families: ['copy-up', 'namespace'],
+    },
     row('stratafs-fn', 'variant', 'stratafs over the npm package fuse-native', '', ['--channel=fuse-native']),
   ];
 }

@@ -184,6 +184,7 @@ export function applies(competitor: Competitor, row: Case): boolean {
   if (row.of === 'server') return competitor.role !== 'host' && competitor.role !== 'kernel';
   if (row.of === 'union' && competitor.role === 'host') return false;
   if (row.writes === true && competitor.readsOnly === true) return false;
+  if (competitor.families?.includes(row.family) === false) return false;
   return row.redirects !== true || competitor.redirects === true;
 }
 

@@ -34,6 +34,7 @@ const COLORS: Readonly<Record<string, string>> = {
   mergerfs: '#9c755f',
   stratafs: '#0a8f86',
   'stratafs-nopt': '#56b5a8',
+  'stratafs-vol': '#2f6f4f',
   'stratafs-fn': '#8fb93e',
 };
 const MORE_COLORS = ['#d1495b', '#7a5cc2', '#c7752c', '#3f9142'];
