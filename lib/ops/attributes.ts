@@ -73,7 +73,7 @@ export function onListxattr(c: Context, r: Of<'LISTXATTR'>): void {
 
 export function onSetxattr(c: Context, r: Of<'SETXATTR'>): void {
   const { name, value, flags, extFlags } = r.body;
-  setXattr(c.u, c.node(r.nodeid), name, value, flags, (extFlags & SETXATTR_ACL_KILL_SGID) !== 0);
+  setXattr(c.u, c.node(r.nodeid), name, value, flags, (extFlags & SETXATTR_ACL_KILL_SGID) !== 0, r);
 }
 
 export function onRemovexattr(c: Context, r: Of<'REMOVEXATTR'>): void {

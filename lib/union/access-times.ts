@@ -69,6 +69,11 @@ export interface Roots {
   readonly workdir: number;
 }
 
+/** The same, and the directory that the upper lies in. */
+export interface ClonedRoots extends Roots {
+  readonly home: number;
+}
+
 function sameFile(sys: Syscalls, a: number, b: number): boolean {
   const [first, second] = [new Stat(), new Stat()];
   if (a < 0 || b < 0 || sys.statAt(a, '', first) < 0 || sys.statAt(b, '', second) < 0) return false;
@@ -84,7 +89,7 @@ export function throughClone(
   plain: Roots,
   paths: { readonly upper: string; readonly workdir: string },
   attributes: number,
-): Roots | null {
+): ClonedRoots | null {
   const [upperPath, workPath] = [paths.upper.split('/'), paths.workdir.split('/')];
   const common = commonAncestor(upperPath, workPath);
   const clear = MOUNT_ATTR_ATIME | MOUNT_ATTR_NODIRATIME;
@@ -92,8 +97,9 @@ export function throughClone(
   if (clone < 0) return null;
   const upper = descend(sys, clone, upperPath.slice(common.length));
   const workdir = descend(sys, clone, workPath.slice(common.length));
+  const home = descend(sys, clone, upperPath.slice(common.length, -1));
   sys.close(clone);
-  if (sameFile(sys, upper, plain.upper) && sameFile(sys, workdir, plain.workdir)) return { upper, workdir };
-  for (const fd of [upper, workdir]) if (fd >= 0) sys.close(fd);
+  if (sameFile(sys, upper, plain.upper) && sameFile(sys, workdir, plain.workdir)) return { upper, workdir, home };
+  for (const fd of [upper, workdir, home]) if (fd >= 0) sys.close(fd);
   return null;
 }

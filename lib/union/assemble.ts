@@ -1,6 +1,7 @@
 // A union from its options: layers opened and locked, the workdir made empty, features probed, the
 // root's stack settled. And apart again.
 
+import { basename, dirname } from 'node:path/posix';
 import { LRUCache } from 'lru-cache';
 import { ErrnoError, errno, fail } from '../errno.js';
 import { log } from '../log.js';
@@ -8,7 +9,8 @@ import { HandleTable } from '../nodes/handle-table.js';
 import { NodeTable } from '../nodes/node-table.js';
 import type { Jobs, Syscalls } from '../sys/calls.js';
 import { check } from '../sys/check.js';
-import { LOCK_EX, LOCK_NB, MOUNT_ATTR_NOATIME, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
+import { LOCK_EX, LOCK_NB, MOUNT_ATTR_NOATIME, O_DIRECTORY, O_PATH, O_RDONLY } from '../sys/constants.js';
+import { OwnedFd } from '../sys/fd.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
 import { accessTimes, throughClone } from './access-times.js';
@@ -19,12 +21,22 @@ import { forgetNode } from './forget.js';
 import { idViews } from './ids-mapping.js';
 import { DirNode, type FileHandle, FileNode, type Inode } from './inode.js';
 import { InodeNumbers } from './inode-numbers.js';
-import { closeLayers, isUpper, type Layer, MountError, openLayers, openWritable, scratchLayer } from './layers.js';
+import {
+  closeLayers,
+  isUpper,
+  type Layer,
+  MountError,
+  openLayers,
+  openWritable,
+  scratchLayer,
+  seal,
+} from './layers.js';
 import { OPAQUE_FILE } from './marks.js';
 import { release } from './open.js';
 import type { MountOptions } from './options.js';
 import type { OverrideCalls } from './override-calls.js';
 import { overridesOf } from './overrides.js';
+import { dropFrozen } from './sealing.js';
 import { withShownIds } from './shown-ids.js';
 import type { DataPlane, Staleness, Union } from './union.js';
 import { Workdir } from './workdir.js';
@@ -72,17 +84,35 @@ function lock(sys: Syscalls, exclusive: boolean, places: readonly Lockable[]): b
   return true;
 }
 
-/** Opens WORK. It and the upper, `layers[0]`, move to a mount of their own where one can be had. */
-function openOuter(sys: Syscalls, options: MountOptions, layers: Layer[]): number {
+/** WORK, and the directory that the upper lies in where that is wanted, both open. */
+interface Surroundings {
+  readonly outer: number;
+  readonly home: OwnedFd | null;
+}
+
+/** Opens them. They and the upper, `layers[0]`, move to a mount of their own where one can be had. */
+function openSurroundings(sys: Syscalls, options: MountOptions, layers: Layer[]): Surroundings {
   const upper = layers[0] as Layer;
   const path = options.workdir as string;
   const outer = openWritable(sys, 'workdir', path);
   const paths = { upper: upper.path, workdir: path };
   const cloned = throughClone(sys, { upper: upper.fd, workdir: outer }, paths, accessTimes(options.flags));
-  if (cloned === null) return outer;
-  for (const fd of [upper.fd, outer]) sys.close(fd);
-  layers[0] = { ...upper, fd: cloned.upper };
-  return cloned.workdir;
+  const home = cloned?.home ?? sys.openPath(dirname(upper.path), O_PATH | O_DIRECTORY);
+  if (cloned !== null) {
+    for (const fd of [upper.fd, outer]) sys.close(fd);
+    layers[0] = { ...upper, fd: cloned.upper };
+  }
+  return { outer: cloned?.workdir ?? outer, home: wantedHome(sys, options, layers[0] as Layer, home) };
+}
+
+/** `home` if upper lies in it and may be sealed; else it is closed. */
+function wantedHome(sys: Syscalls, options: MountOptions, upper: Layer, home: number): OwnedFd | null {
+  if (home < 0) return null;
+  const [there, own] = [new Stat(), new Stat()];
+  const found = sys.statAt(home, basename(upper.path), there) === 0 && sys.statAt(upper.fd, '', own) === 0;
+  if (options.sealed !== null && found && there.identity() === own.identity()) return new OwnedFd(sys, home);
+  sys.close(home);
+  return null;
 }
 
 /** Makes WORK, open as `outer`, ready; takes it over when that succeeds. */
@@ -153,13 +183,15 @@ export async function assembleUnion(
 ): Promise<Union> {
   const writable = options.upper !== null && !options.readOnly;
   const layers = openLayers(host, options.lowers, options.upper, 1, writable);
+  for (const layer of layers.filter((one) => !isUpper(one)).slice(0, options.sealed ?? 0)) seal(layer);
   let dataLayers: Layer[] = [];
   let outer = -1;
+  let home: OwnedFd | null = null;
   let workdir: Workdir | null = null;
   let index: LayerDir | null = null;
   try {
     dataLayers = openLayers(host, options.dataLowers, null, layers.length + 1);
-    if (writable) outer = openOuter(host, options, layers);
+    if (writable) ({ outer, home } = openSurroundings(host, options, layers));
     const overrides = overridesOf(host, options, layers);
     const sys = decorated(host, options, overrides);
     workdir = writable ? openWorkdir(sys, options, layers[0] as Layer, outer) : null;
@@ -178,11 +210,12 @@ export async function assembleUnion(
     const numbers = await InodeNumbers.create(sys, layers);
     return weave({
       ...{ sys, jobs, options: settled, plane, staleness },
-      ...{ layers, dataLayers, workdir, index, features, metacopy, numbers },
+      ...{ layers, dataLayers, workdir, home, index, features, metacopy, numbers },
       accessTimes: writable ? accessTimes(options.flags) : MOUNT_ATTR_NOATIME,
     });
   } catch (error) {
     if (index !== null) host.close(index.layer.fd);
+    home?.close();
     if (workdir !== null) workdir.close();
     else if (outer >= 0) host.close(outer);
     closeLayers(host, [...layers, ...dataLayers]);
@@ -198,7 +231,7 @@ function writesMetacopies(options: MountOptions, features: Features): boolean {
 }
 
 type Parts = Pick<Union, 'sys' | 'jobs' | 'options' | 'plane' | 'staleness' | 'numbers'> &
-  Pick<Union, 'layers' | 'dataLayers' | 'workdir' | 'index' | 'features' | 'metacopy' | 'accessTimes'>;
+  Pick<Union, 'layers' | 'dataLayers' | 'workdir' | 'home' | 'index' | 'features' | 'metacopy' | 'accessTimes'>;
 
 function weave(parts: Parts): Union {
   const { sys, layers, numbers, options } = parts;
@@ -218,6 +251,7 @@ function weave(parts: Parts): Union {
     root,
     hardLinks: new Map(),
     filling: new Map(),
+    frozen: new Map(),
     passthrough: options.passthrough !== 'off',
     scratch: new Stat(),
   };
@@ -233,6 +267,8 @@ export function dissolveUnion(u: Union): void {
     node.orphan?.close();
     node.orphan = null;
   }
+  dropFrozen(u);
+  u.home?.close();
   u.dirFds.clear();
   if (u.index !== null) u.sys.close(u.index.layer.fd);
   u.workdir?.close();

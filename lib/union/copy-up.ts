@@ -15,14 +15,14 @@ import { carriesPrivate, copyMetadata, keepTimes, markImpure, setTimes } from '.
 import { LayerDir } from './dir-fds.js';
 import { identify, indexName, namesOf } from './hard-links.js';
 import { OVERFLOW_ID } from './ids-mapping.js';
-import { DirNode, type FileData, FileNode, type Inode, takeNumber } from './inode.js';
+import { DirNode, type Entry, type FileData, FileNode, type Inode, takeNumber } from './inode.js';
 import { showCtime } from './kept-ctime.js';
 import { scratchLayer } from './layers.js';
 import { presetLinks, whileLinking, writeExtraLinks } from './link-counts.js';
 import { namesIn } from './lookup.js';
 import { dataOf, dataPlace } from './metacopy.js';
 import { markHolder } from './nested-whiteout.js';
-import { originOf } from './origin.js';
+import { originOf, originOfCopy } from './origin.js';
 import { keepProtection } from './protection.js';
 import { settleStack } from './stack.js';
 import type { Union } from './union.js';
@@ -98,7 +98,7 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
     const { layer } = node.stack[0] as LayerDir;
     const origin = originOf(u.sys, layer, from.fd, from.name);
     copyMetadata(u, layer, from, { fd: work.fd, name: temporary }, stat, origin);
-    keepProtection(u, { fd: work.fd, name: temporary }, stat);
+    keepProtection(u, node, layer, { fd: work.fd, name: temporary }, stat);
     check(setTimes(u, work.fd, temporary, stat), 'copy-up utimens');
     willHoldCopies(u, parent);
     const upperFd = u.dirFds.fd(parentUpper);
@@ -109,16 +109,19 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
     work.discard(temporary);
     throw error;
   }
-  const upper = new LayerDir(parentUpper.layer, parentUpper, node.name);
-  node.stack = [upper, ...node.stack];
+  coverDirectory(node, entry, parentUpper);
   keepTimes(u, node, stat);
-  if (entry !== undefined) {
-    // The directory that showed it stays part of the merge, beneath the copy.
-    entry.deeper = [entry.dir, ...(entry.deeper ?? [])];
-    entry.dir = parentUpper;
-    entry.beneath = true;
-    takeNumber(entry, node);
-  }
+}
+
+/** `parentUpper` has a copy of `node` now. The directory that showed it stays part of the merge, beneath the copy. */
+export function coverDirectory(node: DirNode, entry: Entry | undefined, parentUpper: LayerDir): void {
+  node.stack = [new LayerDir(parentUpper.layer, parentUpper, node.name), ...node.stack];
+  if (entry === undefined) return;
+  entry.deeper = [entry.dir, ...(entry.deeper ?? [])];
+  entry.dir = parentUpper;
+  entry.beneath = true;
+  entry.ours = false;
+  takeNumber(entry, node);
 }
 
 /** A lower directory that was removed, but is open, goes on as a removed directory of the upper's filesystem. */
@@ -164,9 +167,9 @@ function copyFile(u: Union, work: Workdir, node: FileNode, change: Change): void
     const indexed = stat.nlink > 1 && carriesPrivate(u, stat) ? indexName(u, node.dir, node.base) : null;
     // A copy that leaves its hard links behind is a file of its own.
     const hasOrigin = stat.nlink === 1 || indexed !== null;
-    const origin = hasOrigin ? originOf(u.sys, node.dir.layer, from.fd, from.name) : null;
+    const origin = hasOrigin ? originOfCopy(u, node.dir.layer, from, stat) : null;
     copyMetadata(u, node.dir.layer, from, made, stat, origin);
-    keepProtection(u, made, stat);
+    keepProtection(u, node, node.dir.layer, made, stat);
     check(setTimes(u, made.fd, made.name, stat), 'copy-up utimens');
     if (parentUpper !== null) publish(u, node, { ...made, stat, data, indexed }, parentUpper);
     else keepNameless(u, node, made, work);
@@ -264,12 +267,14 @@ function moveTo(u: Union, node: FileNode, dir: LayerDir, base: string, data: Fil
   if (several && u.sys.statAt(u.dirFds.fd(dir), base, stat) === 0) identify(u, node, stat.identity());
 }
 
-function settleEntry(u: Union, parent: DirNode, name: string, upper: LayerDir): void {
+/** `upper` has the file under `name` now. */
+export function settleEntry(u: Union, parent: DirNode, name: string, upper: LayerDir): void {
   const entry = namesIn(u, parent).entries.get(name);
   if (entry === undefined) return;
   entry.dir = upper;
   entry.beneath = true;
   entry.closed = true;
+  entry.ours = false;
   if (entry.node !== null) takeNumber(entry, entry.node);
 }
 

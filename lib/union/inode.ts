@@ -299,7 +299,8 @@ export interface FileHandle {
 /** The one passthrough backing that all passthrough opens of a node share. */
 export interface Backing {
   readonly id: BackingId;
-  readonly onLower: boolean;
+  /** Becomes so when the upper that it is in is sealed. */
+  onLower: boolean;
   users: number;
 }
 

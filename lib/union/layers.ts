@@ -9,11 +9,13 @@ import { Stat } from '../sys/stat.js';
 
 /** One directory of the stack. */
 export interface Layer {
-  /** 0 is the upper; lowers count from 1, top first. */
-  readonly index: number;
+  /** 0 is the upper; lowers count from 1, top first. All count on when the upper is sealed. */
+  index: number;
   readonly path: string;
   readonly fd: number;
-  readonly writable: boolean;
+  writable: boolean;
+  /** A lower that was the upper of this mount, or of an earlier one like it: its copies show their origins' numbers. */
+  sealed: boolean;
   readonly dev: number;
   /**
    * Blocks tell data from holes here, save for a file's first so many bytes, whose blocks may be its
@@ -21,7 +23,7 @@ export interface Layer {
    */
   readonly blocksTell: number | null;
   /** A lower whose mount gives no privileges to who executes its files. */
-  readonly nosuid: boolean;
+  nosuid: boolean;
 }
 
 const ST_NOSUID = 2;
@@ -47,7 +49,7 @@ function traits(sys: Syscalls, fd: number, writable: boolean): Pick<Layer, 'bloc
 
 /** A directory of the workdir as a layer's: files in it are copies made from lowers. */
 export function scratchLayer(path: string, fd: number): Layer {
-  return { index: 0, path, fd, writable: true, dev: 0, blocksTell: null, nosuid: false };
+  return { index: 0, path, fd, writable: true, sealed: false, dev: 0, blocksTell: null, nosuid: false };
 }
 
 /** A mistake in the mount's options: `message` names the option and the path. */
@@ -104,6 +106,18 @@ export function isUpper(layer: Layer): boolean {
   return layer.index === 0;
 }
 
+/** Whether copies in `layer` show the numbers of what they were copied from. */
+export function keepsOrigins(layer: Layer): boolean {
+  return isUpper(layer) || layer.sealed;
+}
+
+/** What was an upper is only read from now on, and shows what it showed. */
+export function seal(layer: Layer): void {
+  layer.writable = false;
+  layer.sealed = true;
+  layer.nosuid = false;
+}
+
 /**
  * Opens every layer of a stack, upper (if any) first; lowers count from `first`. Closes what it opened
  * when one fails.
@@ -120,7 +134,7 @@ export function openLayers(
   const add = (path: string, fd: number, writable: boolean): void => {
     sys.statAt(fd, '', stat);
     const index = layers.length + (upper === null ? first : 0);
-    layers.push({ index, path, fd, writable, dev: stat.dev, ...traits(sys, fd, writable) });
+    layers.push({ index, path, fd, writable, sealed: false, dev: stat.dev, ...traits(sys, fd, writable) });
   };
   try {
     if (upper !== null && writable) add(upper, openWritable(sys, 'upperdir', upper), true);

@@ -11,12 +11,12 @@ import { LayerDir } from './dir-fds.js';
 import { addName, identify, indexName, indexNameOfUpper, readopt, sharedNode, unidentify } from './hard-links.js';
 import { type DirIndex, DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { buildIndex, type Scans } from './layer-walk.js';
-import { isUpper } from './layers.js';
+import { isUpper, keepsOrigins } from './layers.js';
 import { readExtraLinks } from './link-counts.js';
 import { findDataAtLookup } from './metacopy.js';
 import { looksNested } from './nested-whiteout.js';
 
-import { readOrigin, statOrigin } from './origin.js';
+import { readOrigin, statFirstOrigin, statOrigin } from './origin.js';
 import { noteProtection } from './protection.js';
 import { settleStack } from './stack.js';
 import type { Union } from './union.js';
@@ -84,8 +84,8 @@ function newDirectory(u: Union, dir: DirNode, name: string, entry: Entry, stat: 
   node.candidates = (entry.deeper ?? []).map((part) => new LayerDir(part.layer, part, name));
   const isBottom = entry.dir.layer === u.layers.at(-1);
   if (isBottom || entry.ours) node.candidates = null;
-  if (isUpper(top.layer)) settleStack(u, node);
-  const shownBy = node.stack.find((part) => !isUpper(part.layer));
+  if (keepsOrigins(top.layer)) settleStack(u, node);
+  const shownBy = node.stack.find((part) => !keepsOrigins(part.layer)) ?? node.stack.at(-1);
   if (shownBy !== undefined && shownBy !== top) {
     check(u.sys.statAt(u.dirFds.fd(shownBy), '', originStat), () => `stat ${shownBy}`);
     setNumber(u, node, originStat);
@@ -116,6 +116,7 @@ function newFile(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat)
   setNumber(u, node, stat);
   let found = node;
   if (isUpper(entry.dir.layer)) found = upperFile(u, node, entry, stat);
+  else if (entry.dir.layer.sealed) found = sealedFile(u, node, entry, stat);
   else if (stat.nlink > 1) found = lowerHardLink(u, node, stat);
   if (found === node && !entry.ours) withData(u, node, stat);
   return found;
@@ -131,18 +132,41 @@ function withData(u: Union, node: FileNode, stat: Stat): void {
   }
 }
 
+/** The origin of the copy that `entry` is, if it is here; what it names is in originStat then. */
+function originHere(u: Union, node: FileNode, entry: Entry): Uint8Array | null {
+  const dir = node.parent as DirNode;
+  const mayHave = dir.stack.length > 1 || dir.index?.impure === true || entry.dir.impure;
+  const origin = mayHave ? readOrigin(u, u.dirFds.fd(entry.dir), node.base) : null;
+  return origin !== null && statOrigin(u, origin, originStat) ? origin : null;
+}
+
+/** A copy that left its origin's other names behind is a file of its own. One that the index held was all of them. */
+function takeOriginsNumber(u: Union, node: FileNode, entry: Entry, origin: Uint8Array): void {
+  const isAll =
+    originStat.nlink === 1 ||
+    node.dir !== entry.dir ||
+    readExtraLinks(u, u.dirFds.fd(entry.dir), node.base, 0, Number.NaN) === -1;
+  if (!isAll) return;
+  statFirstOrigin(u, origin, originStat);
+  setNumber(u, node, originStat);
+}
+
+/** A file of what was an upper: its number is its origin's, else it is as any lower's. */
+function sealedFile(u: Union, node: FileNode, entry: Entry, stat: Stat): FileNode {
+  const origin = originHere(u, node, entry);
+  if (origin !== null) takeOriginsNumber(u, node, entry, origin);
+  return stat.nlink > 1 ? lowerHardLink(u, node, stat) : node;
+}
+
 /** A file of the upper: its number is its origin's, and the index may hold its other names. */
 function upperFile(u: Union, node: FileNode, entry: Entry, stat: Stat): FileNode {
-  const dir = node.parent as DirNode;
   // Made by the operation at hand, it has no origin.
   if (entry.ours && !entry.numbered) return node;
   if (stat.nlink > 1) identify(u, node, stat.identity());
-  const mayHaveOrigin = dir.stack.length > 1 || dir.index?.impure === true;
-  if (!mayHaveOrigin) return node;
-  const origin = readOrigin(u, u.dirFds.fd(entry.dir), node.base);
-  if (origin === null || !statOrigin(u, origin, originStat)) return node;
+  const origin = originHere(u, node, entry);
+  if (origin === null) return node;
   if (stat.nlink > 1) adoptIndex(u, node, stat);
-  if (originStat.nlink === 1 || node.dir !== entry.dir) setNumber(u, node, originStat);
+  takeOriginsNumber(u, node, entry, origin);
   return node;
 }
 

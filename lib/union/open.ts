@@ -160,7 +160,8 @@ export function refusePrivileges(u: Union, node: FileNode, owner: number): void 
   }
 }
 
-function isCode(u: Union, fd: number): boolean {
+/** Whether what is open as `fd` is code, which nobody rewrites in place. */
+export function isCode(u: Union, fd: number): boolean {
   const head = Buffer.alloc(4);
   return u.sys.pread(fd, head, 0) === 4 && head.equals(elf);
 }

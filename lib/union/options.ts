@@ -33,6 +33,8 @@ export interface MountOptions extends IdOptions {
   /** The upper keeps owners and modes in xattrs: 1 security.fuseoverlayfs.*, 2 user.containers.*. */
   xattrPermissions: 0 | 1 | 2;
   staticNlink: boolean;
+  /** The upper may be sealed while it is mounted, and so many of the first lowers were that before; null: it may not. */
+  sealed: number | null;
   /** mount(2) flag words as written: nodev, noexec, ... */
   flags: string[];
 }
@@ -64,6 +66,7 @@ export function defaultOptions(): MountOptions {
     squashToRoot: false,
     squashToUid: null,
     squashToGid: null,
+    sealed: null,
     flags: [],
   };
 }
@@ -169,6 +172,7 @@ const valued: Record<string, (value: string) => Change> = {
   }),
   xino: (value) => checked(oneOf('xino', value, ['off', 'auto', 'on'] as const)),
   fsname: (value) => ({ fsname: path('fsname', value) }),
+  sealed: (value) => ({ sealed: Number(id('sealed', value)) }),
 };
 
 /** Words without a value. */

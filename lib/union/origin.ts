@@ -103,6 +103,12 @@ function readNumber(sys: Syscalls, layer: Layer, handle: HostHandle, out: Stat):
   return true;
 }
 
+/** The layer whose filesystem an origin is of. */
+function layerOfOrigin(u: Union, { uuid }: { uuid: Uint8Array }): Layer | undefined {
+  const wanted = Buffer.from(uuid);
+  return u.layers.find((candidate) => !isUpper(candidate) && wanted.equals(layerUuid(u.sys, candidate)));
+}
+
 /**
  * Fills `out` with the number, filesystem and link count of the lower file that `origin` names; false
  * when it is not here.
@@ -110,8 +116,7 @@ function readNumber(sys: Syscalls, layer: Layer, handle: HostHandle, out: Stat):
 export function statOrigin(u: Union, origin: Uint8Array, out: Stat): boolean {
   const decoded = decodeOrigin(origin);
   if (decoded === null) return false;
-  const wanted = Buffer.from(decoded.uuid);
-  const layer = u.layers.find((candidate) => !isUpper(candidate) && wanted.equals(layerUuid(u.sys, candidate)));
+  const layer = layerOfOrigin(u, decoded);
   if (layer === undefined) return false;
   if (!u.features.openHandles) return readNumber(u.sys, layer, decoded.handle, out);
   const fd = u.sys.openHandle(layer.fd, decoded.handle, O_PATH);
@@ -119,4 +124,45 @@ export function statOrigin(u: Union, origin: Uint8Array, out: Stat): boolean {
   const result = u.sys.statAt(fd, '', out);
   u.sys.close(fd);
   return result === 0;
+}
+
+/**
+ * Where what `origin` names is itself a copy, in an upper that was sealed: fills `out` with what the first of them was
+ * made from, whose number all show. Else `out` stays.
+ */
+export function statFirstOrigin(u: Union, origin: Uint8Array, out: Stat): void {
+  if (!u.features.openHandles) return;
+  const sealed = u.layers.filter((layer) => layer.sealed).length;
+  let last = origin;
+  for (let left = sealed; left > 0; left -= 1) {
+    const earlier = originOfOrigin(u, last);
+    if (earlier === null || !statOrigin(u, earlier, out)) return;
+    last = earlier;
+  }
+}
+
+function originOfOrigin(u: Union, origin: Uint8Array): Uint8Array | null {
+  const decoded = decodeOrigin(origin);
+  const layer = decoded === null ? undefined : layerOfOrigin(u, decoded);
+  if (decoded === null || layer === undefined) return null;
+  const fd = u.sys.openHandle(layer.fd, decoded.handle, O_PATH);
+  if (fd < 0) return null;
+  const earlier = readOrigin(u, fd, '');
+  u.sys.close(fd);
+  return earlier;
+}
+
+/**
+ * The origin that a copy of the file at `from` in `layer` gets. Where nobody can ask what an origin was itself copied
+ * from, a copy of a copy takes over the origin of that. Kernel overlayfs wants the next lower's file.
+ */
+export function originOfCopy(
+  u: Union,
+  layer: Layer,
+  from: { readonly fd: number; readonly name: string },
+  stat: Stat,
+): Uint8Array | null {
+  const asks = layer.sealed && stat.nlink === 1 && !u.features.openHandles;
+  const earlier = asks ? readOrigin(u, from.fd, from.name) : null;
+  return earlier ?? originOf(u.sys, layer, from.fd, from.name);
 }

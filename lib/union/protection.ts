@@ -12,6 +12,7 @@ import { type Place, placeOf } from './attributes.js';
 import { writePrivate } from './copy-metadata.js';
 import { namesOf } from './hard-links.js';
 import { type DirNode, type Entry, FileNode, type Inode } from './inode.js';
+import type { Layer } from './layers.js';
 import { dialects } from './private-xattrs.js';
 import type { Union } from './union.js';
 
@@ -26,9 +27,9 @@ const letters: readonly (readonly [string, number])[] = [
   ['a', APPEND],
 ];
 
-/** What a lookup knows without asking: only a file of the upper that others made may have the xattr. */
+/** What a lookup knows without asking: only a file of an upper that others made may have the xattr. */
 export function noteProtection(node: Inode, entry: Entry, stat: Stat): void {
-  const asks = entry.dir.layer.writable && !entry.ours;
+  const asks = (entry.dir.layer.writable || entry.dir.layer.sealed) && !entry.ours;
   if (node.protection === undefined && !asks) node.protection = stat.protection;
 }
 
@@ -78,10 +79,11 @@ export function storeProtection(u: Union, place: Place, flags: number): number {
   return 0;
 }
 
-/** The copy at `place` is protected as the lower is, whose attributes are `stat`. */
-export function keepProtection(u: Union, place: Place, stat: Stat): void {
-  if (stat.protection === 0) return;
-  const result = storeProtection(u, place, stat.protection);
+/** The copy of `node` at `place` is protected as what it is made from, which is in `layer` and has the attributes `stat`. */
+export function keepProtection(u: Union, node: Inode, layer: Layer, place: Place, stat: Stat): void {
+  const flags = layer.writable || layer.sealed ? protectionOf(u, node) : stat.protection;
+  if (flags === 0) return;
+  const result = storeProtection(u, place, flags);
   if (result !== -errno.EOPNOTSUPP) check(result, 'copy-up protattr');
   else log.once('warn', 'protattr', 'upperdir takes no private xattrs: copies lose the flags of chattr');
 }

@@ -6,7 +6,7 @@ import { DT_DIR } from '../sys/constants.js';
 import { Stat } from '../sys/stat.js';
 import { forgetNode } from './forget.js';
 import { type DirIndex, type DirNode, type Entry, type Inode, type Listing, takeNumber, WHITEOUT } from './inode.js';
-import { isUpper } from './layers.js';
+import { keepsOrigins } from './layers.js';
 import { namesIn, nodeOf } from './lookup.js';
 import { firstAbove } from './packed-names.js';
 import type { Union } from './union.js';
@@ -100,7 +100,8 @@ export function numberOf(u: Union, dir: DirNode, name: string, entry: Entry): vo
     return;
   }
   const unknown = entry.inoLow === 0 && entry.inoHigh === 0;
-  const elsewhere = isUpper(entry.dir.layer) && (unknown || dir.index?.impure === true || entry.kind === DT_DIR);
+  const impure = dir.index?.impure === true || entry.dir.impure;
+  const elsewhere = keepsOrigins(entry.dir.layer) && (unknown || impure || entry.kind === DT_DIR);
   // The number is the origin's: a node is made just to find it.
   const node = elsewhere ? listedNode(u, dir, name, entry, numberStat) : null;
   if (node === null) {

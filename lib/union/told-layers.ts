@@ -1,9 +1,11 @@
-// What a mount is made of, told to who runs it: an xattr of the root that the server answers and that lies nowhere. Tools
-// find the upper of a mount by it; the mount table has no room for paths.
+// What a mount is made of, told to who runs it: xattrs of the root that the server answers and that lie nowhere. Tools
+// find the upper of a mount by one; the mount table has no room for paths. By writing the other they have the upper sealed.
 
 import { Buffer } from 'node:buffer';
 import { fail } from '../errno.js';
+import { sealUpper, upperName } from './fresh-upper.js';
 import type { Inode } from './inode.js';
+import { isUpper } from './layers.js';
 import { type Changer, known } from './privileges.js';
 import type { Union } from './union.js';
 
@@ -14,20 +16,46 @@ export const USER_LAYERS = 'user.stratafs.layers';
 /** Longest value of an xattr, bytes. */
 const LONGEST = 65_536;
 
+/** Read, the name of the upper; written with that name, it seals that upper, and a fresh one takes its place. */
+export const TRUSTED_UPPER = 'trusted.stratafs.upper';
+export const USER_UPPER = 'user.stratafs.upper';
+
 export function isToldLayers(u: Union, node: Inode, key: string): boolean {
   return node === u.root && (key === TRUSTED_LAYERS || key === USER_LAYERS);
 }
 
+/** Only mounts that may be sealed have these; on others they are xattrs like any. */
+export function isToldUpper(u: Union, node: Inode, key: string): boolean {
+  return node === u.root && u.home !== null && (key === TRUSTED_UPPER || key === USER_UPPER);
+}
+
+/** ENODATA, or EPERM, for those who do not run the mount. */
+function refuseOthers(u: Union, key: string, who: Changer | null, refusal: 'ENODATA' | 'EPERM'): void {
+  const trusted = key === TRUSTED_LAYERS || key === TRUSTED_UPPER;
+  if (trusted || (who !== null && known(u, who).uid === u.features.uid)) return;
+  throw fail(refusal, key);
+}
+
+export function tellUpper(u: Union, key: string, who: Changer | null): Uint8Array {
+  refuseOthers(u, key, who, 'ENODATA');
+  return Buffer.from(upperName(u), 'latin1');
+}
+
+export function sealTold(u: Union, key: string, value: Uint8Array, who: Changer | null): void {
+  refuseOthers(u, key, who, 'EPERM');
+  sealUpper(u, Buffer.from(value).toString('latin1'));
+}
+
 /** `option=path`, each followed by a NUL. ENODATA for those who do not run the mount; null: nobody is known to ask. */
 export function tellLayers(u: Union, key: string, who: Changer | null): Uint8Array {
-  const runs = (): boolean => who !== null && known(u, who).uid === u.features.uid;
-  if (key === USER_LAYERS && !runs()) throw fail('ENODATA', key);
-  const { upper, workdir, lowers, dataLowers } = u.options;
+  refuseOthers(u, key, who, 'ENODATA');
+  const { workdir } = u.options;
+  // The upper may be another than at the start.
   const fields = [
-    ...(upper === null ? [] : [`upperdir=${upper}`]),
+    ...u.layers.filter(isUpper).map(({ path }) => `upperdir=${path}`),
     ...(workdir === null ? [] : [`workdir=${workdir}`]),
-    ...lowers.map((path) => `lowerdir=${path}`),
-    ...dataLowers.map((path) => `datadir=${path}`),
+    ...u.layers.filter((layer) => !isUpper(layer)).map(({ path }) => `lowerdir=${path}`),
+    ...u.dataLayers.map(({ path }) => `datadir=${path}`),
   ];
   const value = Buffer.from(fields.map((field) => `${field}\0`).join(''), 'latin1');
   if (value.length > LONGEST) throw fail('E2BIG', key);

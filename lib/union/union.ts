@@ -5,6 +5,7 @@ import type { LRUCache } from 'lru-cache';
 import type { HandleTable } from '../nodes/handle-table.js';
 import type { NodeTable } from '../nodes/node-table.js';
 import type { Jobs, Syscalls } from '../sys/calls.js';
+import type { OwnedFd } from '../sys/fd.js';
 import type { Stat } from '../sys/stat.js';
 import type { DirFds, LayerDir } from './dir-fds.js';
 import type { Features } from './features.js';
@@ -42,7 +43,7 @@ export interface Union {
   readonly jobs: Jobs;
   readonly options: MountOptions;
   /** The layers that are merged, top first. */
-  readonly layers: readonly Layer[];
+  readonly layers: Layer[];
   /** Lowers beneath them that hold data for metadata-only copies, and show no names. */
   readonly dataLayers: readonly Layer[];
   readonly dirFds: DirFds;
@@ -55,6 +56,10 @@ export interface Union {
   readonly features: Features;
   /** null on a read-only mount. */
   readonly workdir: Workdir | null;
+  /** The directory that the upper lies in; null where the upper cannot be sealed. */
+  readonly home: OwnedFd | null;
+  /** Copies of files that are held open for writing, made for a sealing that waits for more of them. */
+  readonly frozen: Map<FileNode, OwnedFd>;
   /** WORK/index, where hard links of lowers are kept together; null when it is not used. */
   readonly index: LayerDir | null;
   /** Files with several hard links, by Stat.identity(). */

@@ -14,7 +14,7 @@ import { refusePrivileges } from './open.js';
 import { storedName, visibleName } from './private-xattrs.js';
 import { type Changer, known, staysBehind, trustedChanger } from './privileges.js';
 import { refuseProtected } from './protection.js';
-import { isToldLayers, tellLayers } from './told-layers.js';
+import { isToldLayers, isToldUpper, sealTold, tellLayers, tellUpper } from './told-layers.js';
 import type { Union } from './union.js';
 
 /** Where `key` is stored; throws when users may not have it. */
@@ -32,6 +32,7 @@ function isHidden(node: Inode, key: string): boolean {
 
 export function getXattr(u: Union, node: Inode, key: string, who: Changer | null = null): Uint8Array {
   if (isToldLayers(u, node, key)) return tellLayers(u, key, who);
+  if (isToldUpper(u, node, key)) return tellUpper(u, key, who);
   const name = storedName(key);
   if (name === undefined || isHidden(node, key)) throw fail('ENODATA', key);
   if (u.options.noacl && key.startsWith('system.posix_acl')) throw fail('EOPNOTSUPP', key);
@@ -62,7 +63,12 @@ export function setXattr(
   value: Uint8Array,
   flags: number,
   killSetgid: boolean,
+  who: Changer | null = null,
 ): void {
+  if (isToldUpper(u, node, key)) {
+    sealTold(u, key, value, who);
+    return;
+  }
   const name = stored(u, key);
   refuseProtected(u, node);
   if (isToldLayers(u, node, key)) throw fail('EPERM', `${key} is what the mount says of itself`);

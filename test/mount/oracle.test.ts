@@ -2,13 +2,15 @@
 // after a remount and a sealing too, and in kernel overlayfs over the same layers.
 // STRATAFS_ORACLE_SEED=s starts elsewhere, STRATAFS_ORACLE_SEQUENCES=n runs more,
 // STRATAFS_ORACLE_OPERATIONS=n longer ones, STRATAFS_ORACLE_STEPWISE=1 compares the trees after each
-// operation, STRATAFS_ORACLE_MINIMISE=1 cuts a sequence that fails down.
+// operation, STRATAFS_ORACLE_MINIMISE=1 cuts a sequence that fails down, STRATAFS_ORACLE_LIVE=1 seals
+// uppers while they are mounted in every sequence.
 
 import t from 'tap';
 import { missing, native } from '../support/configs.js';
+import { Bench } from '../support/oracle/bench.js';
 import { minimise } from '../support/oracle/minimise.js';
 import { type Plan, planOf, planText } from '../support/oracle/plan.js';
-import { Bench, Divergence, runPlan } from '../support/oracle/sequence.js';
+import { Divergence, runPlan } from '../support/oracle/sequence.js';
 
 const SEQUENCES = Number(process.env.STRATAFS_ORACLE_SEQUENCES ?? 60);
 const OPERATIONS = Number(process.env.STRATAFS_ORACLE_OPERATIONS ?? 300);

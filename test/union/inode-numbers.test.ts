@@ -13,6 +13,7 @@ const layer = (index: number, dev: number): Layer => ({
   fd: -1,
   writable: index === 0,
   dev,
+  sealed: false,
   blocksTell: null,
   nosuid: false,
 });

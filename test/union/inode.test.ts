@@ -11,6 +11,7 @@ const layer = (index: number): Layer => ({
   fd: -1,
   writable: index === 0,
   dev: 1,
+  sealed: false,
   blocksTell: null,
   nosuid: false,
 });

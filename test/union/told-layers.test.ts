@@ -3,6 +3,7 @@
 import { Buffer } from 'node:buffer';
 import t from 'tap';
 import { errno } from '../../lib/errno.js';
+import type { Layer } from '../../lib/union/layers.js';
 import { TRUSTED_LAYERS, USER_LAYERS } from '../../lib/union/told-layers.js';
 import { getXattr, listXattr, removeXattr, setXattr } from '../../lib/union/xattrs.js';
 import { raw } from '../support/plant.js';
@@ -48,9 +49,12 @@ unionTest(t, 'it lies nowhere', { lowers: [{}] }, (t, w) => {
 });
 
 unionTest(t, 'too long for an xattr', { lowers: [{}] }, (t, w) => {
-  w.u.options.lowers = Array.from({ length: 400 }, (_, index) => `/${'long'.repeat(50)}${index}`);
+  const [top, lower] = w.u.layers as [Layer, Layer];
+  const many = Array.from({ length: 400 }, (_, at): Layer => ({ ...lower, path: `/${'long'.repeat(50)}${at}` }));
+  w.u.layers.splice(0, 2, top, ...many);
   t.equal(
     codeOf(() => told(w, TRUSTED_LAYERS, 0)),
     errno.E2BIG,
   );
+  w.u.layers.splice(0, 401, top, lower);
 });

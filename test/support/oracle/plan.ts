@@ -12,6 +12,9 @@ import { type Maker, pathMakers, type Source } from './path-operations.js';
 /** What is between operations: the kernel forgets every name and inode that nobody uses. */
 export const FORGET: Operation = { text: 'forget', run: async () => 'forgotten' };
 
+/** The upper is sealed while it is mounted, and a fresh one takes its place. */
+export const SEAL: Operation = { text: 'live seal', run: async () => 'sealed' };
+
 /** One stretch of operations on one mount. */
 export interface Phase {
   /**
@@ -35,6 +38,8 @@ export interface Plan {
   /** Not `all`, with which a descriptor does not follow a copy-up. */
   readonly passthrough: 'auto' | 'upper' | 'off';
   readonly phases: readonly Phase[];
+  /** Some operations are sealings. */
+  readonly liveSeals: boolean;
   /** Draws the next operation on what there is now. */
   readonly draw: (known: Known) => Operation;
   /** Compares the trees after each operation. */
@@ -84,10 +89,13 @@ const HISTORIES: readonly (readonly Part[])[] = [
   [kernel, { by: 'kernel', seal: true }, ours, sealed],
 ];
 
+const LIVE = process.env.STRATAFS_ORACLE_LIVE !== undefined;
+
 /** The sequence of `seed`, which can run once; what it drew comes back with a Divergence. */
 export function planOf(seed: number, size: Size): Plan {
   const r = new Random(seed);
-  const history = r.pick(HISTORIES);
+  const drawn = r.pick(HISTORIES);
+  const history = LIVE ? [ours, ours] : drawn;
   const seals = history.some((part) => part.seal);
   const index = !r.once(4);
   // Sealing breaks hard links that the index held, and a sealed file counts names that are hidden.
@@ -98,6 +106,9 @@ export function planOf(seed: number, size: Size): Plan {
   const share = Math.ceil(size.operations / history.filter((part) => part.by === 'stratafs').length);
   const kernelShare = Math.ceil(size.operations / 4);
   const redirectDir = !r.once(4);
+  const own = new Random(seed + 0x5ea1);
+  // Kernel overlayfs with an index remembers the layers that an upper had.
+  const liveSeals = index && history.every((part) => part === ours) && (LIVE || own.once(2));
   const layers = randomLayers(r, 1 + r.below(4), links && index);
   return {
     seed,
@@ -107,7 +118,8 @@ export function planOf(seed: number, size: Size): Plan {
     metacopy: redirectDir && r.once(2),
     passthrough,
     phases: history.map((part) => ({ ...part, operations: part.by === 'kernel' ? kernelShare : share })),
-    draw: (known) => drawOperation(source, known),
+    liveSeals,
+    draw: (known) => (liveSeals && own.once(30) ? SEAL : drawOperation(source, known)),
     stepwise: size.stepwise ?? false,
   };
 }
@@ -120,7 +132,7 @@ export function planText(plan: Plan): string {
   return [
     `seed ${plan.seed}: ${plan.layers.length} lowers`,
     `redirect_dir=${onOff(plan.redirectDir)},index=${onOff(plan.index)},metacopy=${onOff(plan.metacopy)}`,
-    `passthrough=${plan.passthrough}`,
+    `passthrough=${plan.passthrough}${plan.liveSeals ? ', live seals' : ''}`,
     phases.join(' | '),
   ].join(', ');
 }

@@ -5,15 +5,16 @@ import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual, promisify } from 'node:util';
-import { Agent, hostAgent } from '../agent.js';
-import { S } from '../linux.js';
+import { hostAgent } from '../agent.js';
+import { S, shownResult } from '../linux.js';
 import { freshDirectory } from '../paths.js';
 import { isMounted, type Layers, layerOptions } from '../server.js';
 import { type Comparison, checksumTree, differences, type Entry, makeTree, readTree, walkTree } from '../tree.js';
+import type { Bench } from './bench.js';
 import type { Known } from './names.js';
+import { brief, noticeable, timeless } from './noticed.js';
 import type { Operation } from './operation.js';
-import { FORGET, type Phase, type Plan, planText } from './plan.js';
-import { ServerProcess } from './server-process.js';
+import { FORGET, type Phase, type Plan, planText, SEAL } from './plan.js';
 import { World } from './world.js';
 
 const run = promisify(execFile);
@@ -22,32 +23,6 @@ const MS_REMOUNT = 32;
 const MS_NOATIME = 1024;
 const MNT_DETACH = 2;
 const TIMEOUT_MS = 60_000;
-
-/** What sequences share: processes, which hold nothing between two of them. */
-export class Bench {
-  readonly server = new ServerProcess();
-  readonly mount: Agent;
-  readonly plain: Agent;
-
-  private constructor(mount: Agent, plain: Agent) {
-    this.mount = mount;
-    this.plain = plain;
-  }
-
-  static async start(): Promise<Bench> {
-    return new Bench(await Agent.start('/'), await Agent.start('/'));
-  }
-
-  async stop(): Promise<void> {
-    this.server.stop();
-    await Promise.all([this.mount.stop(), this.plain.stop()]);
-  }
-}
-
-function brief(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'undefined';
-  return text.length > 300 ? `${text.slice(0, 300)}… (${text.length})` : text;
-}
 
 /** A walk of the tree serves so many operations. */
 const SEEN_FOR = 6;
@@ -89,6 +64,9 @@ class Sequence {
   readonly #sums = new Map<string, string>();
   #lowers: string[] = [];
   #uppers = 0;
+  #upperName = 'upper';
+  /** How many of the first lowers were sealed while they were mounted. */
+  #sealed = 0;
   /** Whether anything has been mounted with this upper. */
   #upperUsed = false;
   /** What the layers must show; undefined when only kernel overlayfs can tell. */
@@ -131,7 +109,12 @@ class Sequence {
 
   get #layers(): Layers {
     const at = join(this.#base, `u${this.#uppers}`);
-    return { lowers: this.#lowers, upper: join(at, 'upper'), work: join(at, 'work'), mountpoint: this.#at('merged') };
+    return {
+      lowers: this.#lowers,
+      upper: join(at, this.#upperName),
+      work: join(at, 'work'),
+      mountpoint: this.#at('merged'),
+    };
   }
 
   #at(name: string): string {
@@ -159,6 +142,8 @@ class Sequence {
 
   #newUpper(): void {
     this.#uppers += 1;
+    this.#upperName = 'upper';
+    this.#sealed = 0;
     mkdirSync(this.#layers.upper as string, { recursive: true });
     mkdirSync(this.#layers.work as string);
     // The root as the empty layer shows it.
@@ -266,19 +251,8 @@ class Sequence {
     }
     if (before === undefined) return;
     const now = await readTree(plain, { xattrs: 'all' });
-    const sealed = this.#timeless(before, now);
+    const sealed = timeless(before, now);
     if (sealed.length > 0) this.#apart('kernel overlayfs shows, after sealing', sealed, []);
-  }
-
-  /** Differences but for times, which were not all exact before, and for the root, which is new. */
-  #timeless(before: Record<string, string>, now: Record<string, string>): string[] {
-    const without = (tree: Record<string, string>): Record<string, string> => {
-      const { '.': _root, ...rest } = tree;
-      return Object.fromEntries(
-        Object.entries(rest).map(([path, line]) => [path, line.replace(/ mtime (late|\d+)/, '')]),
-      );
-    };
-    return differences(without(now), without(before));
   }
 
   // --- stratafs
@@ -291,6 +265,7 @@ class Sequence {
       `redirect_dir=${onOff(redirectDir)},index=${onOff(index)},metacopy=${onOff(metacopy)},passthrough=${passthrough}`,
       // Device nodes open here as they do in the plain copy.
       'dev,suid',
+      ...(this.#plan.liveSeals ? [`sealed=${this.#sealed}`] : []),
     ].join(',');
   }
 
@@ -321,16 +296,40 @@ class Sequence {
   }
 
   async #step(operation: Operation): Promise<void> {
-    if (operation === FORGET) {
-      // A remount drops every name of this filesystem that nobody holds, and no other's.
-      await this.#mount.agent.mount('', this.#layers.mountpoint, '', MS_REMOUNT | MS_NOATIME, '');
-      this.#log.push(FORGET.text);
-      return;
-    }
+    if (operation === FORGET) return this.#forget();
+    if (operation === SEAL) return this.#sealLive();
     const refusal = this.#refusal(operation);
     if (refusal !== undefined) return this.#perhapsRefused(operation, refusal);
     const [found, wanted] = await Promise.all([operation.run(this.#mount), operation.run(this.#plain)]);
     await this.#judge(operation, found, wanted);
+  }
+
+  /** A remount drops every name of this filesystem that nobody holds, and no other's. */
+  async #forget(): Promise<void> {
+    await this.#mount.agent.mount('', this.#layers.mountpoint, '', MS_REMOUNT | MS_NOATIME, '');
+    this.#log.push(FORGET.text);
+  }
+
+  /** Nobody notices: the tree stays, numbers too, and so does what was sealed from then on. */
+  async #sealLive(): Promise<void> {
+    const upper = this.#layers.upper as string;
+    const before = await noticeable(this.#mount.agent);
+    const name = this.#upperName;
+    const sealed = await this.#mount.agent.setxattr(this.#layers.mountpoint, 'trusted.stratafs.upper', name);
+    this.#log.push(`${SEAL.text} ${name} -> ${brief(shownResult(sealed))}`);
+    if (sealed < 0) {
+      if (!['EBUSY', 'EXDEV'].includes(String(shownResult(sealed)))) this.#apart(SEAL.text, shownResult(sealed), 0);
+      return;
+    }
+    this.#sealed += 1;
+    this.#upperName = `upper-${this.#sealed}`;
+    this.#lowers = [upper, ...this.#lowers];
+    this.#sums.set(upper, await checksumTree(upper));
+    const warm = differences(await noticeable(this.#mount.agent), before);
+    if (warm.length > 0) this.#apart('the tree after sealing', warm, []);
+    await this.#forget();
+    const cold = differences(await noticeable(this.#mount.agent), before);
+    if (cold.length > 0) this.#apart('the tree after sealing and forgetting', cold, []);
   }
 
   async #judge(operation: Operation, found: unknown, wanted: unknown): Promise<void> {
