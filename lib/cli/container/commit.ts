@@ -1,21 +1,21 @@
 // `stratafs commit`: what a container, a mount or an upper changed becomes a layer of a new image.
 
-import { closeSync, openSync, realpathSync, statSync } from 'node:fs';
-import { type CommitRequest, commit as commitUpper } from '../../image/container/commit.js';
-import { type Container, findContainer, listContainers } from '../../image/container/containers.js';
+import { realpathSync, statSync } from 'node:fs';
+import { type CommitRequest, commit as commitUpper, refuseTooMany } from '../../image/container/commit.js';
+import { type Container, findContainer, listContainers, wantContainer } from '../../image/container/containers.js';
 import type { RunConfig } from '../../image/container/instructions.js';
-import { containerAt, isDead, mountOf } from '../../image/container/mount-table.js';
+import { containerAt, mountOf } from '../../image/container/mount-table.js';
 import { ImageError } from '../../image/error.js';
 import { findImage, type Image, listImages } from '../../image/images.js';
 import { layersOfMount } from '../../image/mount-source.js';
 import { familiarName, fullName, parseReference } from '../../image/reference.js';
 import type { Store } from '../../image/store.js';
 import type { LayerSource } from '../../image/view.js';
-import { check } from '../../sys/check.js';
 import { bytesOf } from '../../sys/name.js';
-import { jobs, syscalls } from '../../sys/syscalls.js';
+import { syscalls } from '../../sys/syscalls.js';
 import type { Call, ImageCommand } from '../image-command.js';
 import { paused } from './runtime.js';
+import { sealUpper, settle } from './sealing.js';
 
 /** What can be sealed: a container, or an upper, of a mount whose layers are known or by itself. */
 type Target =
@@ -34,7 +34,7 @@ function targetOf(root: string, text: string): Target {
   }
   if (!statSync(path).isDirectory()) throw new ImageError(`${text} is no directory`);
   const id = containerAt(path);
-  const owner = listContainers(root).find((one) => one.record.id === id || one.path('upper') === path);
+  const owner = listContainers(root).find((one) => one.record.id === id || one.uppers().includes(path));
   if (owner !== undefined) return { container: owner };
   if (id !== null) throw new ImageError(`${text} is a container of another store: say which with --root`);
   const source = layersOfMount(syscalls, bytesOf(path));
@@ -43,15 +43,16 @@ function targetOf(root: string, text: string): Target {
 
 const inBytes = (paths: readonly string[]): string[] => paths.map(bytesOf);
 
-function sourceOfContainer(container: Container, squash: boolean): LayerSource {
-  const lowers = container.lowers();
-  // What runtimes mount upon is no part of the image.
-  const own = squash ? lowers.filter((path) => path !== container.path('base')) : lowers;
-  return {
-    upper: bytesOf(container.path('upper')),
-    lowers: inBytes(own),
-    workdir: bytesOf(container.path('work')),
-  };
+/** Uppers of a container as layers to be, bottom first; the index is about the last one, which may go on changing. */
+function sourcesOf(container: Container, uppers: readonly string[], squash: boolean): LayerSource[] {
+  const last = container.upper();
+  return uppers.map((upper) => {
+    const lowers = container.lowers(upper);
+    // What runtimes mount upon is no part of the image.
+    const own = squash ? lowers.filter((path) => path !== container.path('base')) : lowers;
+    const workdir = upper === last ? bytesOf(container.path('work')) : null;
+    return { upper: bytesOf(upper), lowers: inBytes(own), workdir };
+  });
 }
 
 /** Top first; a layer that comes twice is hidden by itself. */
@@ -68,26 +69,6 @@ function baseOf(store: Store, { lowers }: LayerSource): Image {
   throw new ImageError("the mount's lowers are no image of this store: name one with --base, or commit with --squash");
 }
 
-/** Everything that was written through the mount is in the upper when it resolves. */
-async function settle(mountpoint: string | null): Promise<void> {
-  if (mountpoint === null || isDead(mountpoint)) return;
-  const fd = openSync(mountpoint, 'r');
-  try {
-    check(await jobs.syncfs(fd), `sync ${mountpoint}`);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** The container stays as it is, mounted or not, until `use` is done with it. */
-function still<T>(call: Call, container: Container, use: () => Promise<T>): Promise<T> {
-  const settled = async (): Promise<T> => {
-    await settle(mountOf(container.record.id));
-    return use();
-  };
-  return container.locked(() => (call.flag('no-pause') ? settled() : paused(container, settled)));
-}
-
 /** Now; or the time that builds are to say everything was made at. */
 function creationTime(): string {
   const epoch = process.env.SOURCE_DATE_EPOCH;
@@ -95,7 +76,7 @@ function creationTime(): string {
 }
 
 /** What every commit says, whatever it seals. */
-type Common = Omit<CommitRequest, 'source' | 'base' | 'createdBy' | 'still'>;
+type Common = Omit<CommitRequest, 'sources' | 'base' | 'createdBy' | 'still'>;
 
 async function recordUpper(
   call: Call,
@@ -112,10 +93,14 @@ async function recordUpper(
       await settle(mountpoint);
       return read();
     };
-    return commitUpper(store, { ...common, source, base, createdBy: 'stratafs commit', still }, call.progress);
+    return commitUpper(
+      store,
+      { ...common, sources: [source], base, createdBy: 'stratafs commit', still },
+      call.progress,
+    );
   }
   const source = { upper: bytesOf(target.upper), lowers: named === null ? [] : treesOf(store, named) };
-  const request = { ...common, source, base: named, createdBy: 'stratafs commit' };
+  const request = { ...common, sources: [source], base: named, createdBy: 'stratafs commit' };
   return commitUpper(store, { ...request, still: (read) => read() }, call.progress);
 }
 
@@ -129,13 +114,33 @@ function record(call: Call, store: Store, target: Target, name: string): Promise
     squash: call.flag('squash'),
   };
   if (!('container' in target)) return recordUpper(call, store, target, common);
-  const { container } = target;
+  return target.container.locked(() => recordContainer(call, store, target.container.record.name, common));
+}
+
+/** The container, which the caller has locked, is not started, stopped or removed meanwhile. */
+async function recordContainer(call: Call, store: Store, name: string, common: Common): Promise<Image> {
+  const container = wantContainer(call.root, name);
   const base = container.image(store);
   const { Cmd } = (base.config.config ?? {}) as RunConfig;
   const command = container.record.command?.length ? container.record.command : (Cmd ?? ['stratafs commit']);
-  const source = sourceOfContainer(container, common.squash);
-  const request = { ...common, base, source, createdBy: command.join(' ') };
-  return commitUpper(store, { ...request, still: (read) => still(call, container, read) }, call.progress);
+  const request = { ...common, base, createdBy: command.join(' ') };
+  if (!common.squash) refuseTooMany(base, container.unsaved().length);
+  if (!common.squash && (await sealUpper(call, container))) {
+    const sources = sourcesOf(container, container.unsaved().slice(0, -1), false);
+    const image = await commitUpper(store, { ...request, sources, still: (read) => read() }, call.progress);
+    container.goOnFrom(image, familiarName(common.name));
+    return image;
+  }
+  const uppers = common.squash ? [container.upper()] : container.unsaved();
+  const still = async <T>(read: () => Promise<T>): Promise<T> => {
+    const settled = async (): Promise<T> => {
+      await settle(mountOf(container.record.id));
+      return read();
+    };
+    return call.flag('no-pause') ? settled() : paused(container, settled);
+  };
+  const sources = sourcesOf(container, uppers, common.squash);
+  return commitUpper(store, { ...request, sources, still }, call.progress);
 }
 
 export const commit: ImageCommand = {

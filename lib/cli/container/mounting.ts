@@ -42,7 +42,8 @@ export function isMounted(container: Container): boolean {
 export async function mountContainer(container: Container, mountpoint: string): Promise<string> {
   const { id, name } = container.record;
   if (isMounted(container)) throw new ImageError(`container ${name} is mounted at ${mountOf(id)} already`);
-  const layers = { lowers: container.lowers(), upper: container.path('upper'), work: container.path('work') };
+  const [upper, work] = [container.upper(), container.path('work')];
+  const layers = { lowers: container.lowers(), upper, work, sealed: container.uppers().length - 1 };
   await startMount(mountList(layers, sourceName(id)), mountpoint);
   return mountOf(id) ?? mountpoint;
 }

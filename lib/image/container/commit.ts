@@ -16,7 +16,8 @@ import type { LayerSource } from '../view.js';
 import { applyInstructions, type RunConfig } from './instructions.js';
 
 export interface CommitRequest {
-  readonly source: LayerSource;
+  /** What becomes a layer each, bottom first; the last is what it is about. */
+  readonly sources: readonly LayerSource[];
   /** The image of the lowers; null when there is none. */
   readonly base: Image | null;
   /** Whole name. */
@@ -47,19 +48,33 @@ function historyOf(base: Image): readonly HistoryEntry[] {
   return [...Array.from({ length: missing }, () => ({ created_by: '' })), ...history];
 }
 
+/** Throws where no image can have so many layers more than `base`. */
+export function refuseTooMany(base: Image, more: number): void {
+  const { length } = base.manifest.layers;
+  if (length + more <= MAX_LAYERS) return;
+  throw new ImageError(
+    `${base.name ?? base.id} has ${length} layers, and ${MAX_LAYERS} are the most: commit with --squash`,
+  );
+}
+
 /** What the new image takes over from its base. */
-function inherited({ base, squash }: CommitRequest): Pick<ImageConfig, 'history'> & { layers: readonly Descriptor[] } {
+function inherited({
+  base,
+  squash,
+  sources,
+}: CommitRequest): Pick<ImageConfig, 'history'> & { layers: readonly Descriptor[] } {
   if (base === null) return { history: [], layers: [] };
   const history = historyOf(base);
   if (squash) return { history: history.map((entry) => ({ ...entry, empty_layer: true })), layers: [] };
-  if (base.manifest.layers.length >= MAX_LAYERS) {
-    throw new ImageError(`${base.name ?? base.id} has ${MAX_LAYERS} layers, which is the most: commit with --squash`);
-  }
+  refuseTooMany(base, sources.length);
   return { history, layers: base.manifest.layers.map(inOci) };
 }
 
+/** A layer that a commit had sealed which did not end. */
+const leftOver = 'sealed by an earlier commit';
+
 function configOf(request: CommitRequest, diffIds: ImageConfig['rootfs']['diff_ids'], changed: RunConfig): ImageConfig {
-  const { base, author, message, created, createdBy } = request;
+  const { base, author, message, created, createdBy, sources } = request;
   const {
     container: _id,
     container_config: _run,
@@ -68,6 +83,7 @@ function configOf(request: CommitRequest, diffIds: ImageConfig['rootfs']['diff_i
     readonly container?: unknown;
     readonly container_config?: unknown;
   };
+  const unfinished: HistoryEntry = { created, created_by: createdBy, comment: leftOver };
   const entry: HistoryEntry = {
     created,
     created_by: createdBy,
@@ -80,21 +96,26 @@ function configOf(request: CommitRequest, diffIds: ImageConfig['rootfs']['diff_i
     ...(author === '' ? {} : { author }),
     config: changed as Readonly<Record<string, unknown>>,
     rootfs: { type: 'layers', diff_ids: diffIds },
-    history: [...(inherited(request).history ?? []), entry],
+    history: [...(inherited(request).history ?? []), ...sources.slice(1).map(() => unfinished), entry],
   };
 }
 
 /** Seals the upper and records the image; resolves when both will outlast a crash. */
 export async function commit(store: Store, request: CommitRequest, reporter: Reporter): Promise<Image> {
-  const { base, squash, source } = request;
+  const { base, squash, sources } = request;
   const changed = applyInstructions((base?.config.config ?? {}) as RunConfig, request.changes);
   const { layers } = inherited(request);
   const incoming = new Incoming(store, reporter);
   const task = reporter.task('commit', 'sealing', null);
-  const tar = counted(layerTar(syscalls, source, { squash }), task);
-  const sealed = await request.still(() => addLayerTar(incoming, tar));
+  const sealed = await request.still(async () => {
+    const added: Awaited<ReturnType<typeof addLayerTar>>[] = [];
+    for (const source of sources) {
+      added.push(await addLayerTar(incoming, counted(layerTar(syscalls, source, { squash }), task)));
+    }
+    return added;
+  });
   task.end('sealed');
-  const diffIds = [...(squash || base === null ? [] : base.config.rootfs.diff_ids), sealed.diffId];
-  const config = configOf(request, diffIds, changed);
-  return assembleImage(incoming, config, [...layers, sealed.layer], [request.name]);
+  const own = sealed.map(({ diffId }) => diffId);
+  const config = configOf(request, [...(squash || base === null ? [] : base.config.rootfs.diff_ids), ...own], changed);
+  return assembleImage(incoming, config, [...layers, ...sealed.map(({ layer }) => layer)], [request.name]);
 }

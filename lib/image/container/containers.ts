@@ -22,6 +22,7 @@ import { FileLock } from '../file-lock.js';
 import { type Image, imageOf } from '../images.js';
 import { type Descriptor, parseDescriptor, parseJson } from '../model.js';
 import type { Store } from '../store.js';
+import { uppersIn } from './uppers.js';
 
 const HOME = 'containers';
 const RECORD = 'container.json';
@@ -33,9 +34,12 @@ export interface ContainerRecord {
   readonly created: string;
   /** What people called the image. */
   readonly image: string;
+  /** The image of `layers`, and of the uppers that are in it. */
   readonly manifest: Descriptor;
-  /** Diff ids, bottom first. */
+  /** Diff ids of what lies beneath its uppers, bottom first. */
   readonly layers: readonly Digest[];
+  /** How many of its uppers, the oldest ones, are layers of the image; none if it is not there. */
+  readonly sealed?: number;
   /** The command that `run` was given; null for one that was only created. */
   readonly command: readonly string[] | null;
 }
@@ -58,17 +62,45 @@ export class Container {
     this.directory = join(root, HOME, record.name);
   }
 
-  path(part: 'upper' | 'work' | 'base' | 'merged' | 'bundle' | 'volumes' | 'runtime'): string {
+  path(part: 'work' | 'base' | 'merged' | 'bundle' | 'volumes' | 'runtime'): string {
     return join(this.directory, part);
   }
 
-  /** Top first. A layer that comes twice is hidden by itself; what runtimes mount upon is at the bottom. */
-  lowers(): string[] {
+  /** Oldest first. The last is the one that is written to. */
+  uppers(): string[] {
+    return uppersIn(this.directory).map((name) => join(this.directory, name));
+  }
+
+  upper(): string {
+    return this.uppers().at(-1) ?? join(this.directory, 'upper');
+  }
+
+  /** What lies beneath `upper`, top first. A layer that comes twice is hidden by itself; what runtimes mount upon is at the bottom. */
+  lowers(upper = this.upper()): string[] {
+    const uppers = this.uppers();
     const layers = [...new Set([...this.record.layers].reverse())];
     return [
+      ...uppers.slice(0, Math.max(uppers.indexOf(upper), 0)).reverse(),
       ...layers.map((id) => join(this.#root, 'layers', 'sha256', id.slice('sha256:'.length), 'fs')),
       this.path('base'),
     ];
+  }
+
+  /** Uppers that no image has yet: one a commit, save after commits that did not end. */
+  unsaved(): string[] {
+    return this.uppers().slice(this.record.sealed ?? 0);
+  }
+
+  /** `image` has all sealed uppers as its layers. A crash leaves the record from before or this one. */
+  goOnFrom(image: Image, called: string): void {
+    const { mediaType, digest, size } = image.descriptor;
+    const sealed = this.uppers().length - 1;
+    const record: ContainerRecord = { ...this.record, image: called, manifest: { mediaType, digest, size }, sealed };
+    const file = join(this.directory, RECORD);
+    removeTree(`${file}.new`);
+    writeDurably(`${file}.new`, JSON.stringify(record));
+    renameSync(`${file}.new`, file);
+    syncDirectory(this.directory);
   }
 
   /** The image as it was when the container was made, whatever its name means now. */
@@ -233,7 +265,13 @@ const escapes = /[\\:,]/g;
 
 /** The option list of a mount. Colons, commas and backslashes may be part of any path. */
 export function mountList(
-  layers: { readonly lowers: readonly string[]; readonly upper: string; readonly work: string },
+  layers: {
+    readonly lowers: readonly string[];
+    readonly upper: string;
+    readonly work: string;
+    /** How many of the lowers are uppers that were sealed; only where that may go on. */
+    readonly sealed?: number;
+  },
   fsname: string,
 ): string {
   const lowers = layers.lowers.map((path) => path.replace(escapes, '\\$&'));
@@ -243,6 +281,7 @@ export function mountList(
     `upperdir=${comma(layers.upper)}`,
     `workdir=${comma(layers.work)}`,
     `fsname=${fsname}`,
+    ...(layers.sealed === undefined ? [] : [`sealed=${layers.sealed}`]),
     ...(process.geteuid?.() === 0 ? ['dev', 'suid'] : []),
   ];
   return words.join(',');
