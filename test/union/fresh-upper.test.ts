@@ -19,7 +19,7 @@ import { TRUSTED_UPPER, USER_UPPER } from '../../lib/union/told-layers.js';
 import { getXattr, setXattr } from '../../lib/union/xattrs.js';
 import { raw } from '../support/plant.js';
 import { dir, file, hardlink } from '../support/tree.js';
-import { codeOf, root, unionTest } from '../support/union-in-temp.js';
+import { codeOf, root, TempUnion, unionTest } from '../support/union-in-temp.js';
 
 const options = { sealed: 0 };
 const as = (uid: number) => ({ uid, gid: uid, pid: 0 });
@@ -157,22 +157,23 @@ unionTest(
   },
 );
 
-/** Fails the `at`th call that changes something on disk. */
-function failing(at: { left: number }): Syscalls {
-  const changing = ['mkdirAt', 'linkAt', 'renameAt', 'setXattr', 'chmodAt', 'utimensAt', 'openAt', 'flock'];
+const changing = ['mkdirAt', 'linkAt', 'renameAt', 'unlinkAt', 'setXattr', 'chmodAt', 'utimensAt', 'openAt', 'flock'];
+
+/** Fails the `at`th call that changes something on disk; where `dies`, all that come after it too. */
+function failing(at: { left: number; dies: boolean }): Syscalls {
   return new Proxy(syscalls, {
     get(target, key: string) {
       const call = target[key as keyof Syscalls] as (...args: unknown[]) => unknown;
       if (!changing.includes(key)) return call;
       return (...args: unknown[]) => {
         at.left -= 1;
-        return at.left === 0 ? -errno.ENOSPC : call.apply(target, args);
+        return at.left === 0 || (at.dies && at.left < 0) ? -errno.ENOSPC : call.apply(target, args);
       };
     },
   });
 }
 
-const at = { left: 0 };
+const at = { left: 0, dies: false };
 unionTest(
   t,
   'failed at any call: the upper as it was, or the fresh one',
@@ -203,3 +204,50 @@ unionTest(
     release(w.u, held.fh);
   },
 );
+
+/** The view of the layers that a server leaves which ends before its `nth` change of the disk; null when it ended all. */
+async function killedAt(nth: number): Promise<{ before: unknown; after: unknown; uppers: number; done: boolean }> {
+  const death = { left: 0, dies: false };
+  const w = await TempUnion.make({ lowers, options, sys: failing(death) });
+  try {
+    const held = openFile(w.u, w.file('d/b'), O_WRONLY).handle;
+    for (const name of ['h1', 'h2']) release(w.u, openFile(w.u, w.file(name), O_WRONLY).handle.fh);
+    unlink(w.u, w.u.root, 'gone');
+    syscalls.pwrite(held.fd, raw('first'), 0);
+    const before = w.view();
+    Object.assign(death, { left: nth, dies: true });
+    try {
+      await w.run(() => sealUpper(w.u, 'upper'));
+    } catch (error) {
+      if (!(error instanceof ErrnoError)) throw error;
+    }
+    const done = death.left > 0;
+    syscalls.pwrite(held.fd, raw('later'), 0);
+    Object.assign(death, { left: 0, dies: false });
+    const uppers = ['upper-1', 'upper'].map((name) => join(homeOf(w), name)).filter(existsSync);
+    const [upper = '', ...sealed] = uppers;
+    w.options = { ...w.options, upper, lowers: [...sealed, ...w.lowers], sealed: sealed.length };
+    const after = await w.diskView();
+    return { before, after, uppers: uppers.length, done };
+  } finally {
+    w.close();
+  }
+}
+
+t.test('killed at any call: the upper as it was, or the fresh one over it', async (t) => {
+  const seen = [0, 0, 0];
+  for (let nth = 1; ; nth += 1) {
+    const { before, after, uppers, done } = await killedAt(nth);
+    t.same(withoutTimes(after, 'later'), withoutTimes(before, 'first'), `call ${nth}, ${uppers} uppers`);
+    seen[uppers] = (seen[uppers] ?? 0) + 1;
+    if (done) break;
+  }
+  t.ok((seen[1] ?? 0) > 10 && (seen[2] ?? 0) > 3, `${seen}`);
+});
+
+/** What was held open went on being written, whoever died. */
+function withoutTimes(view: unknown, written: string): Record<string, string> {
+  const lines = view as Record<string, string>;
+  const told = lines['d/b'] ?? '';
+  return { ...lines, 'd/b': told.replace(`"${written}"`, '').replace(/mtime [\d.]+/, '') };
+}
