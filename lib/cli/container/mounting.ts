@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Container, makeUpper, mountList } from '../../image/container/containers.js';
 import { isDead, mountOf, mountsOf, sourceName } from '../../image/container/mount-table.js';
+import { separate } from '../../image/container/separate.js';
 import type { Volume } from '../../image/container/volume.js';
 import { removeTree } from '../../image/disk.js';
 import { ImageError } from '../../image/error.js';
@@ -43,6 +44,9 @@ export async function mountContainer(container: Container, mountpoint: string): 
   const { id, name } = container.record;
   if (isMounted(container)) throw new ImageError(`container ${name} is mounted at ${mountOf(id)} already`);
   const [upper, work] = [container.upper(), container.path('work')];
+  // Of a commit that ended with its record the server had sealed everything.
+  const [sealed] = container.unsaved().slice(-2, -1);
+  if (sealed !== undefined) separate(syscalls, upper, sealed, work);
   const layers = { lowers: container.lowers(), upper, work, sealed: container.uppers().length - 1 };
   await startMount(mountList(layers, sourceName(id)), mountpoint);
   return mountOf(id) ?? mountpoint;
