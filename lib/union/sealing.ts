@@ -14,6 +14,7 @@ import { namesOf } from './hard-links.js';
 import type { Alias, DirNode, FileHandle, FileNode } from './inode.js';
 import { readExtraLinks } from './link-counts.js';
 import { isCode } from './open.js';
+import { MAX_LOWERS } from './options.js';
 import { readOrigin } from './origin.js';
 import { Pending } from './pending.js';
 import { protectionOf, storeProtection } from './protection.js';
@@ -41,6 +42,7 @@ export function planSealing(u: Union): SealingPlan {
   // Without an index the names of a file that are sealed together would go apart at its next change.
   const able = u.home !== null && work.owned && u.index !== null && !u.features.overrides;
   if (!able) throw fail('EOPNOTSUPP', 'seal this upper');
+  if (u.layers.length + u.dataLayers.length > MAX_LOWERS) throw fail('E2BIG', 'layers');
   if (u.filling.size > 0) throw new Pending(Promise.all(u.filling.values()), () => {});
   const moving = [...held(u)].map((node) => movingOf(u, node)).filter((found) => found !== null);
   return { moving, directories: directoriesTo(u, moving), indexed: indexedNames(u) };

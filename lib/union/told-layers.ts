@@ -24,9 +24,13 @@ export function isToldLayers(u: Union, node: Inode, key: string): boolean {
   return node === u.root && (key === TRUSTED_LAYERS || key === USER_LAYERS);
 }
 
-/** Only mounts that may be sealed have these; on others they are xattrs like any. */
+/**
+ * Only mounts that may be sealed have these; on others they are xattrs like any. Root inside a container has the server's
+ * user, and no trusted names: where those can be asked for, they alone count.
+ */
 export function isToldUpper(u: Union, node: Inode, key: string): boolean {
-  return node === u.root && u.home !== null && (key === TRUSTED_UPPER || key === USER_UPPER);
+  if (node !== u.root || u.home === null) return false;
+  return key === TRUSTED_UPPER || (key === USER_UPPER && !u.features.privileged);
 }
 
 /** ENODATA, or EPERM, for those who do not run the mount. */
