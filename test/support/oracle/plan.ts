@@ -98,17 +98,18 @@ export function planOf(seed: number, size: Size): Plan {
   const history = LIVE ? [ours, ours] : drawn;
   const seals = history.some((part) => part.seal);
   const index = !r.once(4);
+  const own = new Random(seed + 0x5ea1);
+  // Kernel overlayfs with an index remembers the layers that an upper had.
+  const liveSeals = index && history.every((part) => part === ours) && (LIVE || own.once(2));
   // Sealing breaks hard links that the index held, and a sealed file counts names that are hidden.
   const links = !seals;
   const passthrough = r.pick(['auto', 'upper', 'off'] as const);
-  const paths = new Paths(r, { long: !seals });
+  // To rename a sealed directory takes a redirect, which has its length.
+  const paths = new Paths(r, { long: !seals && !liveSeals });
   const source: Source = { r, paths, links, strangersWrite: passthrough === 'off' };
   const share = Math.ceil(size.operations / history.filter((part) => part.by === 'stratafs').length);
   const kernelShare = Math.ceil(size.operations / 4);
   const redirectDir = !r.once(4);
-  const own = new Random(seed + 0x5ea1);
-  // Kernel overlayfs with an index remembers the layers that an upper had.
-  const liveSeals = index && history.every((part) => part === ours) && (LIVE || own.once(2));
   const layers = randomLayers(r, 1 + r.below(4), links && index);
   return {
     seed,
