@@ -6,12 +6,12 @@ import { ErrnoError, errno } from '../errno.js';
 import { log } from '../log.js';
 import { check } from '../sys/check.js';
 import { S_IFLNK, S_IFMT, UTIME_OMIT } from '../sys/constants.js';
-import { type Stat, W } from '../sys/stat.js';
+import { Stat, W } from '../sys/stat.js';
 import { type Place, placeOf } from './attributes.js';
 import type { DirNode, Inode } from './inode.js';
-import { keepCtime } from './kept-ctime.js';
+import { keepCtime, showCtime } from './kept-ctime.js';
 import type { Layer } from './layers.js';
-import { privateName, visibleName } from './private-xattrs.js';
+import { dialects, privateName, visibleName } from './private-xattrs.js';
 import { staysBehind } from './privileges.js';
 import type { Union } from './union.js';
 
@@ -98,6 +98,8 @@ export function setPrivate(u: Union, to: Place, suffix: string, value: Uint8Arra
 }
 
 const yes = Buffer.from('y');
+/** Answers of a host that has no such mark, or shows this server none. */
+const none = new Set([-errno.ENODATA, -errno.EOPNOTSUPP, -errno.EPERM, -errno.EACCES]);
 
 /**
  * Says on disk that `dir` holds entries whose numbers are another layer's; throws where that cannot be
@@ -110,4 +112,19 @@ export function markImpure(u: Union, dir: DirNode): void {
   if (result !== -errno.EOPNOTSUPP && result !== -errno.EPERM) check(result, 'impure mark');
   dir.index.impure = true;
   upper.impure = true;
+}
+
+/** A listing has found `dir` empty: nothing in it has a number of another layer's. Best effort, the mark only costs time. */
+export function unmarkImpure(u: Union, dir: DirNode): void {
+  const { upper, index } = dir;
+  if (upper === null || index === null || !index.impure || index.entries.size > 0) return;
+  const fd = u.dirFds.fd(upper);
+  const before = new Stat();
+  if (u.sys.statAt(fd, '', before) < 0) return;
+  showCtime(dir, before);
+  const removed = dialects('impure').map((key) => u.sys.removeXattr(fd, '', key));
+  if (removed.some((result) => result < 0 && !none.has(result))) return;
+  index.impure = false;
+  upper.impure = false;
+  keepTimes(u, dir, before);
 }

@@ -17,6 +17,7 @@ import { identify, indexName, namesOf } from './hard-links.js';
 import { OVERFLOW_ID } from './ids-mapping.js';
 import { DirNode, type Entry, type FileData, FileNode, type Inode, takeNumber } from './inode.js';
 import { showCtime } from './kept-ctime.js';
+import { keepFlags } from './kept-flags.js';
 import { scratchLayer } from './layers.js';
 import { presetLinks, whileLinking, writeExtraLinks } from './link-counts.js';
 import { namesIn } from './lookup.js';
@@ -99,6 +100,7 @@ function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
     const origin = originOf(u.sys, layer, from.fd, from.name);
     copyMetadata(u, layer, from, { fd: work.fd, name: temporary }, stat, origin);
     keepProtection(u, node, layer, { fd: work.fd, name: temporary }, stat);
+    keepFlags(u, layer, from, { fd: work.fd, name: temporary }, stat);
     check(setTimes(u, work.fd, temporary, stat), 'copy-up utimens');
     willHoldCopies(u, parent);
     const upperFd = u.dirFds.fd(parentUpper);
@@ -170,6 +172,7 @@ function copyFile(u: Union, work: Workdir, node: FileNode, change: Change): void
     const origin = hasOrigin ? originOfCopy(u, node.dir.layer, from, stat) : null;
     copyMetadata(u, node.dir.layer, from, made, stat, origin);
     keepProtection(u, node, node.dir.layer, made, stat);
+    keepFlags(u, node.dir.layer, from, made, stat);
     check(setTimes(u, made.fd, made.name, stat), 'copy-up utimens');
     if (parentUpper !== null) publish(u, node, { ...made, stat, data, indexed }, parentUpper);
     else keepNameless(u, node, made, work);

@@ -4,6 +4,7 @@
 import { ErrnoError } from '../errno.js';
 import { DT_DIR } from '../sys/constants.js';
 import { Stat } from '../sys/stat.js';
+import { unmarkImpure } from './copy-metadata.js';
 import { forgetNode } from './forget.js';
 import { type DirIndex, type DirNode, type Entry, type Inode, type Listing, takeNumber, WHITEOUT } from './inode.js';
 import { keepsOrigins } from './layers.js';
@@ -59,6 +60,7 @@ export function listNames(
   if (dir.dead) return;
   const index = namesIn(u, dir);
   const { entries } = index;
+  if (entries.size === 0) unmarkImpure(u, dir);
   const plain = listingOf(u, index);
   const packed = entries.packed?.cookies ?? NONE;
   let at = firstAbove(plain.cookies, after);

@@ -1,6 +1,7 @@
 // What a file is called by number: one st_ino for its life, unique, equal to d_ino, on one device;
 // and hard links of a lower layer that stay one file.
 
+import { execFileSync } from 'node:child_process';
 import t from 'tap';
 import { chosen, native, nativeCached } from '../../support/configs.js';
 import { is, ok } from '../../support/expect.js';
@@ -141,5 +142,23 @@ await t.test('a hard link of a lower is renamed after its other name was replace
     t.equal(await m.client.cat('moved'), 'changed');
     t.equal((await ok(m.client.stat('moved'))).nlink, 1);
     t.equal(await m.client.stat('d/new'), -2, 'the old name stays away');
+  }),
+);
+
+await t.test('a directory is no longer marked impure once a listing has found it empty', (t) =>
+  onEach(t, configs, { lowers: [{ moved: 'moved', made: dir({ sub: dir({}) }) }] }, async (m, t) => {
+    const marks = (): string[] =>
+      execFileSync('getfattr', ['-m', 'impure', 'made/new'], { cwd: m.upper }).toString().split('\n');
+    await ok(m.client.mkdir('made/new'));
+    await ok(m.client.rename('moved', 'made/new/moved'));
+    t.match(marks(), ['# file: made/new', 'trusted.overlay.impure']);
+    await ok(m.client.unlink('made/new/moved'));
+    const before = await ok(m.client.lstat('made/new'));
+    await is(m.client.list('made/new'), []);
+    t.same(marks(), ['']);
+    t.equal((await ok(m.client.lstat('made/new'))).ctime, before.ctime, 'which is no change that users see');
+    await ok(m.client.put('a', 'a'));
+    await ok(m.client.rename('made/sub', 'made/new/sub'));
+    t.match(marks(), ['# file: made/new', 'trusted.overlay.impure'], 'and is again when it holds such a name');
   }),
 );

@@ -134,3 +134,25 @@ await t.test('kernel overlayfs and stratafs keep each other’s', (t) =>
     await chattr(m, '-a', 'a', 'log');
   }),
 );
+
+await t.test('a copy keeps the flags S, A, d and D of its lower', (t) =>
+  onEach(t, chosen([native]), { ...setup, changesLowers: true }, async (m, t) => {
+    const flagsOf = async (...paths: string[]): Promise<string[]> =>
+      (await run('lsattr', ['-d', ...paths])).stdout.split('\n').map((line) => line.split(' ')[0] as string);
+    const changed = [`${m.root}/a`, `${m.root}/d`, `${m.root}/log`];
+    await m.unmount();
+    await chattr(m, '+SAd', `${m.lower}/a`);
+    await chattr(m, '+ADd', `${m.lower}/d`);
+    await m.mount();
+    const before = await flagsOf(...changed);
+    await ok(m.client.put('a', '+', O.WRONLY | O.APPEND));
+    await ok(m.client.put('d/new', 'new'));
+    await ok(m.client.chmod('log', 0o700));
+    t.same(await flagsOf(...changed), before);
+    t.same(await flagsOf(`${m.upper}/a`, `${m.upper}/d`, `${m.upper}/log`), before);
+    await m.remount();
+    t.same(await flagsOf(...changed), before);
+    await chattr(m, '-A', 'a');
+    t.same(await flagsOf(`${m.root}/a`), [(before[0] as string).replace('A', '-'), '']);
+  }),
+);
