@@ -126,7 +126,7 @@ at=$2
 layers=$suite_fs/${from#suite-}
 shift 2
 case "$from $*" in
-  *remount*) exec mount -i "$@" "$at" ;;
+  *remount*) set -- "$@" ;;
   *lowerdir=*) set -- "$@" -o "fsname=$from" ;;
   suite-*) set -- "$@" -o "fsname=$from,lowerdir=$layers/lower,upperdir=$layers/upper,workdir=$layers/work" ;;
 esac
@@ -134,7 +134,7 @@ END
   # shellcheck disable=SC2016
   case $suite_on in
     stratafs) printf 'exec node %q --as=mount.stratafs "$from" "$at" "$@"\n' "$suite_checkout/dist/lib/cli/main.js" ;;
-    *) printf 'exec fuse-overlayfs "$@" "$at" 2>/dev/null\n' ;;
+    *) printf 'case $* in *remount*) exec mount -i "$@" "$at" ;; esac\nexec fuse-overlayfs "$@" "$at" 2>/dev/null\n' ;;
   esac >>"$own/mount.fuse"
   if [ "$suite_on" = stratafs ]; then
     printf '#!/bin/sh\nexec node %q --as=umount.stratafs "$@"\n' "$suite_checkout/dist/lib/cli/main.js" >"$own/umount.fuse"

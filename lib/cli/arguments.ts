@@ -23,7 +23,7 @@ export interface MountRequest {
   readonly channel: ChannelName;
 }
 
-interface Words {
+export interface Words {
   readonly lists: string[];
   readonly positional: string[];
   foreground: boolean;
@@ -37,7 +37,7 @@ function channelName(value: string): ChannelName {
   throw new MountError(`--channel: '${value}' is neither native nor fuse-native`);
 }
 
-function sort(argv: readonly string[], manner: Manner): Words {
+export function sortWords(argv: readonly string[], manner: Manner): Words {
   const words: Words = {
     lists: [],
     positional: [],
@@ -87,7 +87,7 @@ function resolved(option: string, path: string): string {
   }
 }
 
-function resolvedDirectory(option: string, path: string): Place {
+export function resolvedDirectory(option: string, path: string): Place {
   const real = resolved(option, path);
   if (!statSync(Buffer.from(real, 'latin1')).isDirectory()) {
     throw new MountError(`${option} ${shown(path)}: not a directory`);
@@ -136,7 +136,7 @@ function detachDead(mountpoint: string): void {
 
 /** Parses and checks argv; throws MountError naming the option and the path. */
 export function parseMount(argv: readonly string[], manner = mannerOf('stratafs')): MountRequest {
-  const words = sort(argv.map(bytesOf), manner);
+  const words = sortWords(argv.map(bytesOf), manner);
   const options = { ...defaultOptions(), exclusive: !manner.dropIn };
   // mount(8) leaves out the words that are its defaults, so without the others they are meant.
   if (manner.mountHelper) options.flags.push('dev', 'suid');

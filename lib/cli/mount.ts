@@ -13,6 +13,7 @@ const READY_FD = 3;
 
 /** Entry of the command: returns the exit code. */
 export async function mountCommand(argv: readonly string[], manner: Manner, serve: readonly string[]): Promise<number> {
+  if (asksRemount(argv)) return remount(argv, manner);
   const request = parseMount(argv, manner);
   if (request.dryRun) return 0;
   if (request.foreground) return serveHere(request, () => {});
@@ -21,9 +22,20 @@ export async function mountCommand(argv: readonly string[], manner: Manner, serv
 
 /** Entry of the serving process. */
 export async function serveCommand(argv: readonly string[], manner: Manner): Promise<number> {
+  if (asksRemount(argv)) return remount(argv, manner);
   const request = parseMount(argv, manner);
   if (request.dryRun) return 0;
   return serveHere(request, detach);
+}
+
+/** An option list of `argv` has the word. */
+function asksRemount(argv: readonly string[]): boolean {
+  const lists = argv.map((word, at) => (argv[at - 1] === '-o' ? word : word.startsWith('-o') ? word.slice(2) : ''));
+  return lists.some((list) => list.split(',').includes('remount'));
+}
+
+async function remount(argv: readonly string[], manner: Manner): Promise<number> {
+  return (await import('./remount.js')).remountCommand(argv, manner);
 }
 
 /** After the mount answers nobody reads this process's output, and nobody waits for it. */

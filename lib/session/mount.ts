@@ -62,9 +62,32 @@ const clearBits: Record<string, number> = {
 
 /** mount(2) flags of the words, over the defaults (nodev, noatime). */
 function mountFlags(request: MountRequest): number {
-  let flags = MS_NODEV | MS_NOATIME;
-  for (const word of request.flags) flags = (flags & ~(clearBits[word] ?? 0)) | (setBits[word] ?? 0);
-  return flags | (request.readOnly ? MS_RDONLY : 0);
+  return flagsOf(request.flags, MS_NODEV | MS_NOATIME) | (request.readOnly ? MS_RDONLY : 0);
+}
+
+/** `flags` of mount(2), changed by words. */
+function flagsOf(words: readonly string[], flags: number): number {
+  return words.reduce((bits, word) => (bits & ~(clearBits[word] ?? 0)) | (setBits[word] ?? 0), flags);
+}
+
+/** What a remount asks of what is mounted at `mountpoint` with `flags`: words, access times apart. */
+export interface Remount {
+  readonly mountpoint: string;
+  readonly flags: number;
+  readonly words: readonly string[];
+  readonly readOnly: boolean;
+}
+
+const MS_REMOUNT = 32;
+const ACCESS_TIMES = MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME;
+
+/** Changes the flags of a mount and of its filesystem. Access times that no flag tells of stay. Throws MountError. */
+export function remountFuse(sys: Syscalls, request: Remount): void {
+  const flags = flagsOf(request.words, request.flags) & ~(ACCESS_TIMES | MS_RDONLY);
+  const result = sys.mount('', request.mountpoint, '', flags | MS_REMOUNT | (request.readOnly ? MS_RDONLY : 0), '');
+  if (result === 0) return;
+  const why = result === -errno.EBUSY ? 'files are open for writing' : explain(-result);
+  throw new MountError(`mountpoint ${shown(request.mountpoint)}: ${why}`);
 }
 
 /** Mounts and returns the connection's descriptor. Throws MountError. */

@@ -90,7 +90,7 @@ export function splitEscaped(text: string, separator: string): string[] {
 }
 
 /** `a,b=c\,d` -> words; a backslash keeps a comma, other escapes stay for the option itself. */
-function splitWords(list: string): string[] {
+export function splitWords(list: string): string[] {
   return list.split(/(?<!\\),/).map((word) => word.replaceAll('\\,', ','));
 }
 

@@ -13,6 +13,10 @@ import type { Union } from './union.js';
 export const TRUSTED_LAYERS = 'trusted.stratafs.layers';
 /** For servers of plain users, who may ask for no trusted names. */
 export const USER_LAYERS = 'user.stratafs.layers';
+/** The options that the mount runs with, as JSON: what a remount is compared with. */
+export const TRUSTED_OPTIONS = 'trusted.stratafs.options';
+export const USER_OPTIONS = 'user.stratafs.options';
+const told: readonly string[] = [TRUSTED_LAYERS, USER_LAYERS, TRUSTED_OPTIONS, USER_OPTIONS];
 /** Longest value of an xattr, bytes. */
 const LONGEST = 65_536;
 
@@ -21,7 +25,7 @@ export const TRUSTED_UPPER = 'trusted.stratafs.upper';
 export const USER_UPPER = 'user.stratafs.upper';
 
 export function isToldLayers(u: Union, node: Inode, key: string): boolean {
-  return node === u.root && (key === TRUSTED_LAYERS || key === USER_LAYERS);
+  return node === u.root && told.includes(key);
 }
 
 /**
@@ -35,8 +39,7 @@ export function isToldUpper(u: Union, node: Inode, key: string): boolean {
 
 /** ENODATA, or EPERM, for those who do not run the mount. */
 function refuseOthers(u: Union, key: string, who: Changer | null, refusal: 'ENODATA' | 'EPERM'): void {
-  const trusted = key === TRUSTED_LAYERS || key === TRUSTED_UPPER;
-  if (trusted || (who !== null && known(u, who).uid === u.features.uid)) return;
+  if (key.startsWith('trusted.') || (who !== null && known(u, who).uid === u.features.uid)) return;
   throw fail(refusal, key);
 }
 
@@ -50,9 +53,17 @@ export function sealTold(u: Union, key: string, value: Uint8Array, who: Changer 
   sealUpper(u, Buffer.from(value).toString('latin1'));
 }
 
-/** `option=path`, each followed by a NUL. ENODATA for those who do not run the mount; null: nobody is known to ask. */
+/** ENODATA for those who do not run the mount; null: nobody is known to ask. */
 export function tellLayers(u: Union, key: string, who: Changer | null): Uint8Array {
   refuseOthers(u, key, who, 'ENODATA');
+  const text = key === TRUSTED_LAYERS || key === USER_LAYERS ? layersOf(u) : JSON.stringify(u.options);
+  const value = Buffer.from(text, 'latin1');
+  if (value.length > LONGEST) throw fail('E2BIG', key);
+  return value;
+}
+
+/** `option=path`, each followed by a NUL. */
+function layersOf(u: Union): string {
   const { workdir } = u.options;
   // The upper may be another than at the start.
   const fields = [
@@ -61,7 +72,5 @@ export function tellLayers(u: Union, key: string, who: Changer | null): Uint8Arr
     ...u.layers.filter((layer) => !isUpper(layer)).map(({ path }) => `lowerdir=${path}`),
     ...u.dataLayers.map(({ path }) => `datadir=${path}`),
   ];
-  const value = Buffer.from(fields.map((field) => `${field}\0`).join(''), 'latin1');
-  if (value.length > LONGEST) throw fail('E2BIG', key);
-  return value;
+  return fields.map((field) => `${field}\0`).join('');
 }

@@ -4,7 +4,7 @@ import { Buffer } from 'node:buffer';
 import t from 'tap';
 import { errno } from '../../lib/errno.js';
 import type { Layer } from '../../lib/union/layers.js';
-import { TRUSTED_LAYERS, USER_LAYERS } from '../../lib/union/told-layers.js';
+import { TRUSTED_LAYERS, TRUSTED_OPTIONS, USER_LAYERS, USER_OPTIONS } from '../../lib/union/told-layers.js';
 import { getXattr, listXattr, removeXattr, setXattr } from '../../lib/union/xattrs.js';
 import { raw } from '../support/plant.js';
 import { file } from '../support/tree.js';
@@ -33,6 +33,15 @@ unionTest(t, 'who may ask', { lowers: [{ f: file('') }, {}], dataLowers: [{}] },
     codeOf(() => getXattr(w.u, w.node('f'), TRUSTED_LAYERS, as(0))),
     errno.ENODATA,
     'of the root only',
+  );
+});
+
+unionTest(t, 'the options', { lowers: [{}] }, (t, w) => {
+  t.same(JSON.parse(told(w, TRUSTED_OPTIONS, 0)), { ...w.u.options });
+  t.equal(told(w, USER_OPTIONS, 0), told(w, TRUSTED_OPTIONS, 0));
+  t.equal(
+    codeOf(() => told(w, USER_OPTIONS, 1000)),
+    errno.ENODATA,
   );
 });
 
