@@ -49,12 +49,18 @@ export function mannerOf(name: string): Manner {
 
 /** What is done with an option that no mount knows. */
 export function unknownOption(manner: Manner): (word: string) => void {
-  if (!manner.dropIn) return refuseUnknown;
+  const lenient = manner.dropIn && !manner.mountHelper;
   return (word) => {
     const key = word.split('=', 1)[0] as string;
+    if (word === 'verity=off') return;
+    if (key === 'verity' && !lenient) throw new MountError(UNVERIFIED);
+    if (!manner.dropIn) refuseUnknown(word);
     if (!tuning.includes(key)) reportIgnored(word);
   };
 }
+
+/** Who asks for a check that is not made must not believe that it is. fuse-overlayfs's callers know that it makes none. */
+const UNVERIFIED = 'option verity: fs-verity digests are not checked here, so that only verity=off is true';
 
 /** What is done with an argument that no mount knows. */
 export function unknownArgument(manner: Manner, word: string): void {

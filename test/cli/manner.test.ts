@@ -62,6 +62,19 @@ t.test('the command refuses what a drop-in ignores', async (t) => {
   t.throws(() => applyInManner(defaultOptions(), 'threaded=1', mannerOf('stratafs')), { message: /threaded=1/ });
 });
 
+t.test('verity=on and verity=require are refused, not ignored, but in the place of fuse-overlayfs', async (t) => {
+  for (const name of ['stratafs', 'mount.stratafs']) {
+    for (const word of ['verity=on', 'verity=require', 'verity']) {
+      t.throws(() => applyInManner(defaultOptions(), word, mannerOf(name)), {
+        message: /option verity: .*not checked/,
+      });
+    }
+    applyInManner(defaultOptions(), 'verity=off', mannerOf(name));
+  }
+  const said = spoken(() => applyInManner(defaultOptions(), 'verity=on,verity=off', mannerOf('fuse-overlayfs')));
+  t.equal(said, 'unknown argument ignored: verity=on\n');
+});
+
 const layers = `lowerdir=${base}/a:${base}/b,upperdir=${base}/u,workdir=${base}/w`;
 
 t.test('the calls of the runtimes', async (t) => {
