@@ -174,6 +174,7 @@ function converse(
         reject(new MountError(`mountpoint ${mountpoint}: the connection ended before the mount answered`));
       },
     });
+    u.runsAgain = true;
     session.start();
   });
 }

@@ -1,5 +1,5 @@
-// Reads a whole directory in one pass of getdents64: names, types, inode numbers, in host order.
-// The descriptor's position is moved to the start and left at the end.
+// Reads a directory by getdents64: names, types, inode numbers, in host order. From its start, or on from where the
+// descriptor stands; to the end, or a block further than the most names that are wanted.
 // Refuses to know which names matter.
 
 #include <sys/syscall.h>
@@ -57,16 +57,24 @@ void AddBlock(Scan* scan, const uint8_t* block, size_t bytes) {
   napi_close_handle_scope(scan->env, scope);
 }
 
-napi_value ScanDir(napi_env env, napi_callback_info info) {
+// No second argument: all.
+uint32_t MostOf(napi_env env, Args* args) {
+  napi_valuetype type = napi_undefined;
+  if (args->raw(1) != nullptr) napi_typeof(env, args->raw(1), &type);
+  return type == napi_undefined ? UINT32_MAX : args->U32(1);
+}
+
+napi_value ScanFrom(napi_env env, napi_callback_info info, bool start) {
   Args args(env, info);
   int fd = args.Int(0);
+  uint32_t most = MostOf(env, &args);
   if (!args.ok()) return args.Refuse();
   alignas(8) static thread_local uint8_t block[kBufferBytes];
-  if (lseek(fd, 0, SEEK_SET) < 0) return args.Answer(-1);
+  if (start && lseek(fd, 0, SEEK_SET) < 0) return args.Answer(-1);
   Scan scan{env, nullptr, 0, {}, {}};
   napi_create_array(env, &scan.names);
-  long bytes;
-  while ((bytes = syscall(SYS_getdents64, fd, block, sizeof block)) > 0) {
+  long bytes = 1;
+  while (scan.count < most && (bytes = syscall(SYS_getdents64, fd, block, sizeof block)) > 0) {
     AddBlock(&scan, block, static_cast<size_t>(bytes));
   }
   if (bytes < 0) return args.Answer(-1);
@@ -79,10 +87,14 @@ napi_value ScanDir(napi_env env, napi_callback_info info) {
   return out;
 }
 
+napi_value ScanDir(napi_env env, napi_callback_info info) { return ScanFrom(env, info, true); }
+
+napi_value ScanOn(napi_env env, napi_callback_info info) { return ScanFrom(env, info, false); }
+
 }  // namespace
 
 void RegisterDirents(napi_env env, napi_value target) {
-  const Method methods[] = {{"scanDir", ScanDir}};
+  const Method methods[] = {{"scanDir", ScanDir}, {"scanOn", ScanOn}};
   Expose(env, target, methods);
 }
 

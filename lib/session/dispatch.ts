@@ -15,7 +15,8 @@ import type { Channel } from './channel.js';
 /** A request that waits for work. */
 interface InFlight {
   readonly request: WellFormedRequest;
-  abandon: () => void;
+  /** null: a signal does not end the waiting. */
+  abandon: (() => void) | null;
   answered: boolean;
 }
 
@@ -117,10 +118,10 @@ export class Dispatcher {
     return { ...request, body } as WellFormedRequest;
   }
 
-  #enter(request: WellFormedRequest, abandon: () => void): InFlight | null {
+  #enter(request: WellFormedRequest, abandon: (() => void) | null): InFlight | null {
     const key = `${request.uniqueHigh}:${request.uniqueLow}`;
     if (this.#inFlight.size >= MAX_IN_FLIGHT) {
-      abandon();
+      abandon?.();
       this.#fail(request, errno.ENOMEM, 'too many requests wait');
       return null;
     }
@@ -165,10 +166,10 @@ export class Dispatcher {
     });
   }
 
-  /** The caller of a waiting request got a signal: it is answered EINTR now, and its work may stop. */
+  /** The caller of a waiting request got a signal: it is answered EINTR now, and its work may stop, where it may be interrupted. */
   #interrupt(low: number, high: number): void {
     const entry = this.#inFlight.get(`${high}:${low}`);
-    if (entry === undefined || entry.answered) return;
+    if (entry === undefined || entry.answered || entry.abandon === null) return;
     entry.answered = true;
     this.#leave(entry);
     entry.abandon();

@@ -3,7 +3,7 @@
 
 import type { Stat } from './stat.js';
 
-/** A directory read in one pass; `-errno` instead when it could not be. */
+/** Names of a directory; `-errno` instead when it could not be read. */
 export interface DirScan {
   /** Byte names, `.` and `..` left out, in host order. */
   readonly names: string[];
@@ -52,7 +52,10 @@ export interface Syscalls {
   statAt(dirfd: number, name: string, out: Stat): number;
   /** Fills `out` with one record of STAT_WORDS per name; results[i] is 0 or -errno. */
   statMany(dirfd: number, names: readonly string[], out: Uint32Array, results: Int32Array): number;
-  scanDir(fd: number): DirScan | number;
+  /** From the start, to the end, or until there are `most` names and some more. */
+  scanDir(fd: number, most?: number): DirScan | number;
+  /** From where the last one ended; no names: that was the end. */
+  scanOn(fd: number, most?: number): DirScan | number;
   statFs(fd: number): FsStat | number;
   readlinkAt(dirfd: number, name: string): string | number;
   mkdirAt(dirfd: number, name: string, mode: number): number;

@@ -41,7 +41,7 @@ export function noteListing(u: Union, dir: DirNode): void {
   if (!listingsCount(u) || dir.upper === null || dir.dead) return;
   const fd = u.sys.openAt(u.dirFds.fd(dir.upper), '.', O_RDONLY | O_DIRECTORY, 0);
   if (fd < 0) return;
-  u.sys.scanDir(fd);
+  u.sys.scanDir(fd, 1);
   u.sys.close(fd);
 }
 

@@ -252,6 +252,8 @@ function weave(parts: Parts): Union {
     hardLinks: new Map(),
     filling: new Map(),
     frozen: new Map(),
+    walks: new Map(),
+    runsAgain: false,
     passthrough: options.passthrough !== 'off',
     scratch: new Stat(),
   };
@@ -261,6 +263,8 @@ function weave(parts: Parts): Union {
 
 /** Closes all that the union holds. */
 export function dissolveUnion(u: Union): void {
+  for (const { stepping } of u.walks.values()) stepping.giveUp();
+  u.walks.clear();
   for (const handle of [...u.handles.all()]) release(u, handle.fh);
   for (const node of [...u.nodes.all()]) {
     if (node instanceof FileNode) dropCopy(node);

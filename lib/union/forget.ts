@@ -30,6 +30,8 @@ export function forgetNode(u: Union, node: Inode): void {
 }
 
 function forgetDirectory(u: Union, dir: DirNode): void {
+  u.walks.get(dir)?.stepping.giveUp();
+  u.walks.delete(dir);
   const index = dir.index;
   if (index !== null && index.liveNodes > 0) {
     for (const [name, entry] of index.entries.live()) {

@@ -8,6 +8,7 @@ import type { Stat } from '../sys/stat.js';
 import type { LayerDir, LayerFile } from './dir-fds.js';
 import type { KeptCtime } from './kept-ctime.js';
 import type { PackedNames, PackedRecord } from './packed-names.js';
+import type { Stepping } from './steps.js';
 
 /** Beyond d_type: a name of the upper that hides the lowers' one. */
 export const WHITEOUT = 100;
@@ -180,6 +181,12 @@ export class DirIndex {
   impure = false;
   /** The upper's part is marked as one that may hold nested whiteouts. */
   holdsNested = false;
+}
+
+/** A large directory whose names are read between requests, and the stack that is read. */
+export interface Walking {
+  readonly stepping: Stepping<DirIndex>;
+  readonly stack: readonly LayerDir[];
 }
 
 /**

@@ -10,7 +10,7 @@ import { getAttributes, placeOf, present } from './attributes.js';
 import { LayerDir } from './dir-fds.js';
 import { addName, identify, indexName, indexNameOfUpper, readopt, sharedNode, unidentify } from './hard-links.js';
 import { type DirIndex, DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
-import { buildIndex, type Scans } from './layer-walk.js';
+import { indexOf, type Scans } from './layer-walk.js';
 import { isUpper, keepsOrigins } from './layers.js';
 import { readExtraLinks } from './link-counts.js';
 import { findDataAtLookup } from './metacopy.js';
@@ -26,14 +26,10 @@ const originStat = new Stat();
 /** The index of a directory that still exists, its stack settled. */
 export function namesIn(u: Union, dir: DirNode): DirIndex {
   if (dir.dead) throw fail('ENOENT', 'a removed directory');
-  if (dir.index !== null) {
-    settleStack(u, dir);
-    return dir.index;
-  }
-  const scans: Scans = new Map();
+  // Names that are read on the way are those of the index.
+  const scans: Scans | undefined = dir.index === null ? new Map() : undefined;
   settleStack(u, dir, scans);
-  dir.index = buildIndex(u, dir, scans);
-  return dir.index;
+  return indexOf(u, dir, scans);
 }
 
 /** The entry that shows under `name`; null when absent or whited out. */

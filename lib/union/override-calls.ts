@@ -90,7 +90,7 @@ export class OverrideCalls {
     };
   }
 
-  #reading(): Pick<Syscalls, 'statAt' | 'statMany' | 'scanDir' | 'getXattr' | 'listXattr'> {
+  #reading(): Pick<Syscalls, 'statAt' | 'statMany' | 'scanDir' | 'scanOn' | 'getXattr' | 'listXattr'> {
     const sys = this.#sys;
     return {
       statAt: (dirfd, name, out) => {
@@ -104,11 +104,8 @@ export class OverrideCalls {
         }
         return result;
       },
-      scanDir: (fd) => {
-        const scan = sys.scanDir(fd);
-        const dialect = this.#dialects.get(fd);
-        return typeof scan === 'number' || dialect === undefined ? scan : this.#showTypes(fd, scan, dialect);
-      },
+      scanDir: (fd, most) => this.#showScan(fd, sys.scanDir(fd, most)),
+      scanOn: (fd, most) => this.#showScan(fd, sys.scanOn(fd, most)),
       getXattr: (dirfd, name, key) => {
         const kept = this.#kept(dirfd, key);
         return kept === undefined ? -errno.ENODATA : sys.getXattr(dirfd, name, kept);
@@ -120,6 +117,11 @@ export class OverrideCalls {
         return names.map((each) => givenName(dialect, each)).filter((each) => each !== undefined);
       },
     };
+  }
+
+  #showScan(fd: number, scan: DirScan | number): DirScan | number {
+    const dialect = this.#dialects.get(fd);
+    return typeof scan === 'number' || dialect === undefined ? scan : this.#showTypes(fd, scan, dialect);
   }
 
   #writing(): Partial<Syscalls> {

@@ -2,13 +2,7 @@
 // the JavaScript heap, some forty bytes a name. Knows cookies, kinds and numbers, and not what they mean.
 
 import { Buffer } from 'node:buffer';
-
-/** What is put in, names beside each other: kinds[i] and the two words inos[2i], inos[2i + 1] are names[i]'s. */
-export interface PackedColumns {
-  readonly names: readonly string[];
-  readonly kinds: ArrayLike<number>;
-  readonly inos: ArrayLike<number>;
-}
+import type { Steps } from './steps.js';
 
 export interface PackedRecord {
   readonly name: string;
@@ -17,45 +11,76 @@ export interface PackedRecord {
   readonly inoHigh: number;
 }
 
+/** So many names are gone through in one step. */
+const AT_ONCE = 1 << 12;
+
 /** Cookies have 51 bits: three passes of 17. */
 const DIGIT = 17;
 const BUCKETS = 1 << DIGIT;
 
+/** Ranges of 0..count that one step works through. */
+function* ranges(count: number): Generator<readonly [number, number], void, undefined> {
+  for (let from = 0; from < count; from += AT_ONCE) yield [from, Math.min(from + AT_ONCE, count)];
+}
+
+interface Sort {
+  readonly keys: Float64Array;
+  readonly digits: Uint32Array;
+  /** Where the next position with each digit goes. */
+  readonly starts: Uint32Array;
+}
+
+function countDigits({ keys, digits, starts }: Sort, divisor: number, from: number, to: number): void {
+  for (let at = from; at < to; at += 1) {
+    const digit = Math.floor((keys[at] as number) / divisor) % BUCKETS;
+    digits[at] = digit;
+    starts[digit + 1] = (starts[digit + 1] as number) + 1;
+  }
+}
+
+function putByDigit({ digits, starts }: Sort, order: Uint32Array, out: Uint32Array, from: number, to: number): void {
+  for (let at = from; at < to; at += 1) {
+    const position = order[at] as number;
+    const digit = digits[position] as number;
+    const place = starts[digit] as number;
+    out[place] = position;
+    starts[digit] = place + 1;
+  }
+}
+
 /** Positions 0..count in ascending order of `keys`; equal keys keep their order. */
-function sortedOrder(keys: Float64Array): Uint32Array {
+function* sortedOrder(keys: Float64Array): Steps<Uint32Array> {
+  const sort = { keys, digits: new Uint32Array(keys.length), starts: new Uint32Array(BUCKETS + 1) };
   let order = new Uint32Array(keys.length);
   for (let at = 0; at < order.length; at += 1) order[at] = at;
   let other = new Uint32Array(keys.length);
-  const digits = new Uint32Array(keys.length);
+  const { starts } = sort;
   for (let pass = 0; pass < 3; pass += 1) {
-    const divisor = 2 ** (DIGIT * pass);
-    const starts = new Uint32Array(BUCKETS + 1);
-    for (let at = 0; at < keys.length; at += 1) {
-      const digit = Math.floor((keys[at] as number) / divisor) % BUCKETS;
-      digits[at] = digit;
-      starts[digit + 1] = (starts[digit + 1] as number) + 1;
+    starts.fill(0);
+    for (const [from, to] of ranges(keys.length)) {
+      yield;
+      countDigits(sort, 2 ** (DIGIT * pass), from, to);
     }
     for (let at = 1; at <= BUCKETS; at += 1) starts[at] = (starts[at] as number) + (starts[at - 1] as number);
-    for (let at = 0; at < order.length; at += 1) {
-      const position = order[at] as number;
-      const digit = digits[position] as number;
-      const to = starts[digit] as number;
-      other[to] = position;
-      starts[digit] = to + 1;
+    for (const [from, to] of ranges(keys.length)) {
+      yield;
+      putByDigit(sort, order, other, from, to);
     }
     [order, other] = [other, order];
   }
   return order;
 }
 
-/** Names of one hash come in an order of their own, whatever the host's order was. */
-function settleTies(order: Uint32Array, keys: Float64Array, names: readonly string[]): void {
-  const nameAt = (at: number): string => names[order[at] as number] as string;
-  for (let at = 1; at < order.length; at += 1) {
-    let to = at;
-    while (to > 0 && keys[order[to] as number] === keys[order[to - 1] as number] && nameAt(to) < nameAt(to - 1)) {
-      [order[to], order[to - 1]] = [order[to - 1] as number, order[to] as number];
-      to -= 1;
+/** Names of one hash come in an order of their own, whatever the host's order was: what stands in from..to, in its place. */
+function settleTies(order: Uint32Array, columns: Columns, from: number, to: number): void {
+  const { keys } = columns;
+  const keyAt = (at: number): number => keys[order[at] as number] as number;
+  const nameAt = (at: number): string => nameIn(columns, order[at] as number);
+  for (let at = Math.max(from, 1); at < to; at += 1) {
+    let place = at;
+    while (place > 0 && keyAt(place) === keyAt(place - 1) && nameAt(place) < nameAt(place - 1)) {
+      [order[place], order[place - 1]] = [order[place - 1] as number, order[place] as number];
+      place -= 1;
     }
   }
 }
@@ -72,69 +97,142 @@ export function firstAbove(cookies: Float64Array, after: number): number {
   return low;
 }
 
-export class PackedNames {
-  /** Ascending; no two are the same. */
-  readonly cookies: Float64Array;
+/** Names beside each other: ends[i] is where the bytes of name i end, inos[2i] and inos[2i + 1] are its number. */
+interface Columns {
+  readonly keys: Float64Array;
+  readonly ends: Uint32Array;
+  readonly bytes: Buffer;
+  readonly kinds: Uint8Array;
+  readonly inos: Uint32Array;
+}
+
+function columnsOf(count: number, bytes: number): Columns {
+  return {
+    keys: new Float64Array(count),
+    ends: new Uint32Array(count),
+    bytes: Buffer.allocUnsafeSlow(bytes),
+    kinds: new Uint8Array(count),
+    inos: new Uint32Array(2 * count),
+  };
+}
+
+function nameIn({ bytes, ends }: Columns, at: number): string {
+  return bytes.toString('latin1', at === 0 ? 0 : ends[at - 1], ends[at]);
+}
+
+/** Names on their way to being packed, in the order in which they come. */
+export class NamePacker {
   readonly #hash: (name: string) => number;
-  readonly #ends: Uint32Array;
-  readonly #bytes: Buffer;
-  /** 0 where the name was removed. */
-  readonly #kinds: Uint8Array;
-  readonly #inos: Uint32Array;
+  #columns = columnsOf(1 << 14, 1 << 18);
+  #end = 0;
+  count = 0;
+
+  constructor(hash: (name: string) => number) {
+    this.#hash = hash;
+  }
+
+  add(name: string, kind: number, inoLow: number, inoHigh: number): void {
+    const at = this.count;
+    this.#makeRoom(name.length);
+    const { keys, ends, bytes, kinds, inos } = this.#columns;
+    keys[at] = this.#hash(name);
+    for (let from = 0; from < name.length; from += 1) bytes[this.#end + from] = name.charCodeAt(from);
+    this.#end += name.length;
+    ends[at] = this.#end;
+    kinds[at] = kind;
+    inos[2 * at] = inoLow;
+    inos[2 * at + 1] = inoHigh;
+    this.count = at + 1;
+  }
+
+  #makeRoom(length: number): void {
+    const old = this.#columns;
+    const isFull = this.count === old.ends.length;
+    if (!isFull && this.#end + length <= old.bytes.length) return;
+    const grown = columnsOf(old.ends.length * (isFull ? 2 : 1), old.bytes.length * (isFull ? 1 : 2) + length);
+    for (const column of ['keys', 'ends', 'bytes', 'kinds', 'inos'] as const) grown[column].set(old[column]);
+    this.#columns = grown;
+  }
+
+  /** All that were added, sorted. */
+  *finish(): Steps<PackedNames> {
+    const { count } = this;
+    const from = this.#columns;
+    const keys = from.keys.subarray(0, count);
+    const order = yield* sortedOrder(keys);
+    for (const [start, end] of ranges(count)) {
+      yield;
+      settleTies(order, from, start, end);
+    }
+    const sorted = columnsOf(count, this.#end);
+    let end = 0;
+    for (const [start, stop] of ranges(count)) {
+      yield;
+      end = takeOver(from, order, sorted, start, stop, end);
+    }
+    return new PackedNames(sorted, this.#hash);
+  }
+}
+
+/** Puts what `order` says of start..stop into `sorted`; `end` is where the bytes of the names before it end. */
+function takeOver(
+  from: Columns,
+  order: Uint32Array,
+  sorted: Columns,
+  start: number,
+  stop: number,
+  end: number,
+): number {
+  const { keys, ends, bytes, kinds, inos } = sorted;
+  const [fromBytes, fromEnds] = [from.bytes, from.ends];
+  let next = end;
+  for (let at = start; at < stop; at += 1) {
+    const position = order[at] as number;
+    // Two names of one hash: the second takes the next free number.
+    const before = at === 0 ? 0 : (keys[at - 1] as number);
+    keys[at] = Math.max(from.keys[position] as number, before + 1);
+    const last = fromEnds[position] as number;
+    for (let byte = position === 0 ? 0 : (fromEnds[position - 1] as number); byte < last; byte += 1) {
+      bytes[next++] = fromBytes[byte] as number;
+    }
+    ends[at] = next;
+    kinds[at] = from.kinds[position] as number;
+    inos[2 * at] = from.inos[2 * position] as number;
+    inos[2 * at + 1] = from.inos[2 * position + 1] as number;
+  }
+  return next;
+}
+
+export class PackedNames {
+  /** Their keys ascend: those are the cookies, and no two are the same. A kind is 0 where the name was removed. */
+  readonly #columns: Columns;
+  readonly #hash: (name: string) => number;
   /** Names that were not removed. */
   size: number;
 
-  constructor({ names, kinds, inos }: PackedColumns, hash: (name: string) => number) {
-    const count = names.length;
+  constructor(sorted: Columns, hash: (name: string) => number) {
+    this.#columns = sorted;
     this.#hash = hash;
-    this.size = count;
-    const keys = new Float64Array(count);
-    let bytes = 0;
-    for (let at = 0; at < count; at += 1) {
-      const name = names[at] as string;
-      keys[at] = hash(name);
-      bytes += name.length;
-    }
-    const order = sortedOrder(keys);
-    settleTies(order, keys, names);
-    this.cookies = new Float64Array(count);
-    this.#ends = new Uint32Array(count);
-    this.#kinds = new Uint8Array(count);
-    this.#inos = new Uint32Array(2 * count);
-    this.#bytes = Buffer.allocUnsafeSlow(bytes);
-    let last = 0;
-    let end = 0;
-    for (let at = 0; at < count; at += 1) {
-      const from = order[at] as number;
-      // Two names of one hash: the second takes the next free number.
-      last = Math.max(keys[from] as number, last + 1);
-      this.cookies[at] = last;
-      end = this.#append(names[from] as string, end);
-      this.#ends[at] = end;
-      this.#kinds[at] = kinds[from] as number;
-      this.#inos[2 * at] = inos[2 * from] as number;
-      this.#inos[2 * at + 1] = inos[2 * from + 1] as number;
-    }
+    this.size = sorted.ends.length;
   }
 
-  #append(name: string, end: number): number {
-    for (let at = 0; at < name.length; at += 1) this.#bytes[end + at] = name.charCodeAt(at);
-    return end + name.length;
+  get cookies(): Float64Array {
+    return this.#columns.keys;
   }
 
   nameAt(at: number): string {
-    return this.#bytes.toString('latin1', at === 0 ? 0 : this.#ends[at - 1], this.#ends[at]);
+    return nameIn(this.#columns, at);
   }
 
   /** The record at a position; null where the name was removed. */
   recordAt(at: number): PackedRecord | null {
-    const kind = this.#kinds[at] as number;
+    const kind = this.#columns.kinds[at] as number;
     if (kind === 0) return null;
     return {
       name: this.nameAt(at),
       kind,
-      inoLow: this.#inos[2 * at] as number,
-      inoHigh: this.#inos[2 * at + 1] as number,
+      inoLow: this.#columns.inos[2 * at] as number,
+      inoHigh: this.#columns.inos[2 * at + 1] as number,
     };
   }
 
@@ -144,7 +242,7 @@ export class PackedNames {
     let at = firstAbove(this.cookies, hash - 1);
     // Names of one hash, and those that they moved on, follow each other without a gap.
     for (let cookie = this.cookies[at]; at < this.cookies.length; at += 1) {
-      if (this.nameAt(at) === name) return this.#kinds[at] === 0 ? -1 : at;
+      if (this.nameAt(at) === name) return this.#columns.kinds[at] === 0 ? -1 : at;
       if (this.cookies[at + 1] !== (cookie as number) + 1) return -1;
       cookie = this.cookies[at + 1];
     }
@@ -157,8 +255,8 @@ export class PackedNames {
 
   /** Takes the name at `at` out; nothing happens where there is none. */
   remove(at: number): void {
-    if (at < 0 || this.#kinds[at] === 0) return;
-    this.#kinds[at] = 0;
+    if (at < 0 || this.#columns.kinds[at] === 0) return;
+    this.#columns.kinds[at] = 0;
     this.size -= 1;
   }
 }

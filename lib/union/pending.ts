@@ -6,7 +6,10 @@
 export class Pending {
   constructor(
     readonly work: Promise<unknown>,
-    /** Called when the caller gave up; the work may stop if nobody else waits. */
-    readonly abandon: () => void,
+    /**
+     * Called when the caller got a signal; the work may stop if nobody else waits. null: the caller waits on, as lookups and
+     * listings are interrupted on no filesystem.
+     */
+    readonly abandon: (() => void) | null,
   ) {}
 }

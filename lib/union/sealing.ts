@@ -120,7 +120,7 @@ export function frozenCopies(u: Union, moving: readonly Moving[]): void {
   const waiting = [...wanted].map((node) => freeze(u, node)).filter((pending) => pending !== null);
   if (waiting.length === 0) return;
   const abandon = (): void => {
-    for (const pending of waiting) pending.abandon();
+    for (const pending of waiting) pending.abandon?.();
     dropFrozen(u);
   };
   throw new Pending(Promise.all(waiting.map(({ work }) => work)), abandon);

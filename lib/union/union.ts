@@ -9,7 +9,7 @@ import type { OwnedFd } from '../sys/fd.js';
 import type { Stat } from '../sys/stat.js';
 import type { DirFds, LayerDir } from './dir-fds.js';
 import type { Features } from './features.js';
-import type { DirIndex, DirNode, FileHandle, FileNode, Inode, Listing } from './inode.js';
+import type { DirIndex, DirNode, FileHandle, FileNode, Inode, Listing, Walking } from './inode.js';
 import type { InodeNumbers } from './inode-numbers.js';
 import type { Layer } from './layers.js';
 import type { MountOptions } from './options.js';
@@ -66,6 +66,10 @@ export interface Union {
   readonly hardLinks: Map<string, FileNode>;
   /** Metadata-only copies of the upper whose data is coming in, by Stat.identity(); settles when that has ended. */
   readonly filling: Map<string, Promise<unknown>>;
+  /** Large directories whose names are being read. */
+  readonly walks: Map<DirNode, Walking>;
+  /** Somebody runs an operation again that threw Pending: a server. Tools have nobody who waits. */
+  runsAgain: boolean;
   /** Changes of a file's attributes copy no data up. */
   readonly metacopy: boolean;
   /** MOUNT_ATTR_* of the access times: what reading does to those of the upper. */

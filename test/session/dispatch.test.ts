@@ -247,6 +247,22 @@ talkTest(t, 'an interrupt answers EINTR once', layout, async (t, talk) => {
   forgetAll(talk);
 });
 
+const many = {
+  lowers: [{ many: dir(Object.fromEntries(Array.from({ length: 10_100 }, (_v, at) => [`f${at}`, '']))) }],
+};
+
+talkTest(t, 'a lookup in a large directory waits for it, and no signal makes it fail', many, async (t, talk) => {
+  talk.w.u.runsAgain = true;
+  const nodeid = await idOf(talk, 'many');
+  const unique = talk.send(Opcode.LOOKUP, build.names('f99'), { nodeid });
+  talk.send(Opcode.INTERRUPT, build.interrupt(unique), { unique: unique + 1 });
+  const meanwhile = talk.send(Opcode.LOOKUP, build.names('absent'), { unique: unique + 2 });
+  t.match(talk.channel.take(), [{ unique: BigInt(meanwhile) }], 'others are answered');
+  while (talk.session.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.match(talk.channel.take(), [{ unique: BigInt(unique), error: 0 }]);
+  forgetAll(talk);
+});
+
 talkTest(t, 'an interrupt of nothing is nothing', layout, (t, talk) => {
   talk.send(Opcode.INTERRUPT, build.interrupt(12345));
   t.same(talk.channel.take(), []);

@@ -30,7 +30,7 @@ unionTest(t, 'all who want the copy wait for one', layout, async (t, w) => {
   const [one, two] = [wait(w, 'big'), wait(w, 'big')];
   t.equal(one.work, two.work);
   t.equal(node.copying?.waiters, 2);
-  one.abandon();
+  one.abandon?.();
   t.not(node.copying, null, 'one still waits');
   await two.work;
   copyUp(w.u, node, 'data');
@@ -40,7 +40,7 @@ unionTest(t, 'all who want the copy wait for one', layout, async (t, w) => {
 unionTest(t, 'nobody waits any more: the copy stops', layout, async (t, w) => {
   const pending = wait(w, 'big');
   const cancel = w.file('big').copying?.cancel;
-  pending.abandon();
+  pending.abandon?.();
   t.equal(w.file('big').copying, null);
   t.equal(cancel?.[0], 1);
   await pending.work;

@@ -1,12 +1,18 @@
 // The loop over layers: which name comes from where, and what each kind of whiteout hides.
 
 import t from 'tap';
+import { errno } from '../../lib/errno.js';
 import { DT_CHR, DT_DIR, DT_LNK, DT_REG } from '../../lib/sys/constants.js';
+import { copyUp } from '../../lib/union/copy-up.js';
 import type { Entry } from '../../lib/union/inode.js';
 import { WHITEOUT } from '../../lib/union/inode.js';
 import { namesIn } from '../../lib/union/lookup.js';
+import { Pending } from '../../lib/union/pending.js';
+import { FaultySyscalls } from '../support/faulty-syscalls.js';
 import { device, dir, file, symlink, type TreeSpec, whiteout } from '../support/tree.js';
-import { type Layout, type TempUnion, unionTest } from '../support/union-in-temp.js';
+import { codeOf, type Layout, type TempUnion, unionTest } from '../support/union-in-temp.js';
+
+t.setTimeout(120_000);
 
 function entry(w: TempUnion, name: string, path = ''): Entry | undefined {
   return namesIn(w.u, w.dir(path)).entries.get(name);
@@ -97,4 +103,70 @@ const cut: Layout = { lowers: [{ a: dir({ x: file('1') }) }, { a: file('file') }
 unionTest(t, 'a file between two directories cuts them apart', cut, (t, w) => {
   t.match(entry(w, 'a'), { kind: DT_DIR, deeper: null });
   t.same(w.names('a'), ['x']);
+});
+
+const MANY = 10_100;
+const faulty = new FaultySyscalls();
+const large: Layout = {
+  lowers: [
+    { big: dir(Object.fromEntries(Array.from({ length: MANY }, (_v, at) => [`f${at}`, '']))), other: file('o') },
+  ],
+  sys: faulty.syscalls,
+};
+
+/** What a server would wait for before it runs the operation again. */
+function waitsFor(action: () => unknown): Promise<unknown> {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof Pending) return error.work;
+    throw error;
+  }
+  throw new Error('it does not wait');
+}
+
+unionTest(t, 'a large directory is read between requests where they are run again', large, async (t, w) => {
+  const big = w.dir('big');
+  w.u.runsAgain = true;
+  const first = waitsFor(() => namesIn(w.u, big));
+  const second = waitsFor(() => namesIn(w.u, big));
+  t.equal(second, first, 'it is read once for all who wait');
+  t.ok(w.has('other'), 'others are answered meanwhile');
+  await first;
+  t.equal(namesIn(w.u, big).entries.size, MANY);
+  t.equal(w.u.walks.size, 0);
+});
+
+unionTest(t, 'a large directory that is copied up while it is read is read anew', large, async (t, w) => {
+  const big = w.dir('big');
+  w.u.runsAgain = true;
+  const first = waitsFor(() => namesIn(w.u, big));
+  copyUp(w.u, big, 'attributes');
+  await first;
+  await waitsFor(() => namesIn(w.u, big));
+  t.ok(namesIn(w.u, big).entries.size === MANY);
+  t.equal(namesIn(w.u, big).entries.packed?.size, MANY);
+});
+
+unionTest(t, 'a failure in the middle of a large directory is told, and not kept', large, async (t, w) => {
+  const big = w.dir('big');
+  w.u.runsAgain = true;
+  const first = waitsFor(() => namesIn(w.u, big));
+  faulty.refuse('scanOn', errno.EIO);
+  await first;
+  faulty.replace('scanOn', null);
+  t.equal(
+    codeOf(() => namesIn(w.u, big)),
+    errno.EIO,
+  );
+  await waitsFor(() => namesIn(w.u, big));
+  t.equal(namesIn(w.u, big).entries.size, MANY);
+});
+
+unionTest(t, 'a mount that ends while a large directory is read leaves no descriptor', large, async (t, w) => {
+  const big = w.dir('big');
+  w.u.runsAgain = true;
+  void waitsFor(() => namesIn(w.u, big));
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  t.equal(w.u.walks.size, 1);
 });
