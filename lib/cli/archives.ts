@@ -35,9 +35,13 @@ const summary = (image: Image): { name: string | null; id: string; digest: strin
 });
 
 const importCommand: ImageCommand = {
-  words: '[-m MESSAGE] [--platform OS/ARCH] TAR|- NAME[:TAG]',
+  words: '[-m MESSAGE] [--platform OS/ARCH] [--zstd] TAR|- NAME[:TAG]',
   about: 'Makes an image of a root filesystem in a tar, which may be compressed.',
-  options: { message: { type: 'string', short: 'm', default: '' }, platform: { type: 'string' } },
+  options: {
+    message: { type: 'string', short: 'm', default: '' },
+    platform: { type: 'string' },
+    zstd: { type: 'boolean' },
+  },
   operands: [2, 2],
   run: (call) =>
     call.store('write', async (store) => {
@@ -47,6 +51,7 @@ const importCommand: ImageCommand = {
         platform: platformOf(call),
         message: call.text('message') ?? '',
         created: creationTime(),
+        packing: call.flag('zstd') ? ('zstd' as const) : ('gzip' as const),
       };
       if (request.name.includes('@')) throw new ImageError(`${text}: an image that is made has no digest yet`);
       const image = await importTar(store, input(tar), request, call.progress);

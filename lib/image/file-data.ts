@@ -41,30 +41,35 @@ function readPiece(fd: number, into: Buffer, position: number): Promise<number> 
   });
 }
 
-async function* piecesOfOne(fd: number, { offset, length }: Extent, path: string): AsyncGenerator<Buffer> {
+async function* piecesOfOne(
+  fd: number,
+  { offset, length }: Extent,
+  buffer: Buffer,
+  path: string,
+): AsyncGenerator<Buffer> {
   for (let at = 0; at < length; ) {
-    const buffer = Buffer.allocUnsafe(Math.min(PIECE, length - at));
-    const count = await readPiece(fd, buffer, offset + at);
+    const count = await readPiece(fd, buffer.subarray(0, length - at), offset + at);
     if (count === 0) throw fail('EIO', `${path} became shorter while it was read`);
     yield buffer.subarray(0, count);
     at += count;
   }
 }
 
-/** The bytes of `extents`, in fresh buffers. Reading is not done on this thread. */
+/** The bytes of `extents`; a piece is valid until the next one is asked for. Reading is not done on this thread. */
 export async function* piecesOf(file: OwnedFd, extents: readonly Extent[], path: string): AsyncGenerator<Buffer> {
+  const longest = extents.reduce((most, { length }) => Math.max(most, length), 0);
+  const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE, longest));
   try {
-    for (const extent of extents) yield* piecesOfOne(file.fd, extent, path);
+    for (const extent of extents) yield* piecesOfOne(file.fd, extent, buffer, path);
   } finally {
     file.close();
   }
 }
 
-/** All of a small file at once. */
-export function wholeFile(sys: Syscalls, file: OwnedFd, size: number, path: string): Buffer {
+/** All of a small file at once, into a buffer of its size, which is returned. */
+export function wholeFile(sys: Syscalls, file: OwnedFd, buffer: Buffer, path: string): Buffer {
   try {
-    const buffer = Buffer.allocUnsafe(size);
-    for (let at = 0; at < size; ) {
+    for (let at = 0; at < buffer.length; ) {
       const count = check(sys.pread(file.fd, buffer.subarray(at), at), `read ${path}`);
       if (count === 0) throw fail('EIO', `${path} became shorter while it was read`);
       at += count;

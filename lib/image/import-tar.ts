@@ -1,9 +1,9 @@
 // A root filesystem as a tar, compressed or not -> an image of one layer.
 
-import { decompressed, gzipped } from './compression.js';
+import { decompressed, type Packing } from './compression.js';
 import { Meter, metered } from './digest.js';
 import type { Image } from './images.js';
-import { Incoming } from './incoming.js';
+import { fromPacked, Incoming } from './incoming.js';
 import { OCI } from './media.js';
 import { type Descriptor, formatManifest, type ImageConfig } from './model.js';
 import type { Platform } from './platform.js';
@@ -17,6 +17,7 @@ export interface ImportRequest {
   readonly message: string;
   /** ISO 8601. */
   readonly created: string;
+  readonly packing: Packing;
 }
 
 /** Adds a config and a manifest over layers that are there, and publishes the image of them. */
@@ -33,16 +34,6 @@ export async function assembleImage(
   return image;
 }
 
-/** Adds a layer out of its tar, as gzip; the diff id is the tar's digest. */
-export async function addLayerTar(
-  incoming: Incoming,
-  tar: AsyncIterable<Uint8Array>,
-): Promise<{ layer: Descriptor; diffId: ImageConfig['rootfs']['diff_ids'][number] }> {
-  const meter = new Meter();
-  const added = await incoming.add(gzipped(metered(tar, meter)));
-  return { layer: { mediaType: OCI.layerGzip, ...added }, diffId: meter.digest() };
-}
-
 export async function importTar(
   store: Store,
   stream: AsyncIterable<Uint8Array>,
@@ -51,9 +42,15 @@ export async function importTar(
 ): Promise<Image> {
   const incoming = new Incoming(store, reporter);
   const task = reporter.task('import', 'reading', null);
-  const { layer, diffId } = await addLayerTar(incoming, decompressed(counted(stream, task)));
+  const { created, message, packing, platform } = request;
+  const read = new Meter();
+  const tar = decompressed(metered(counted(stream, task), read));
+  const { layer, diffId } = await incoming.addLayer(
+    tar,
+    packing,
+    fromPacked(() => read.bytes),
+  );
   task.end('read');
-  const { created, message, platform } = request;
   const history = { created, created_by: 'stratafs import', ...(message === '' ? {} : { comment: message }) };
   const config: ImageConfig = {
     created,

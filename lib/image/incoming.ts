@@ -6,21 +6,26 @@ import { closeSync, createReadStream, mkdirSync, openSync, readFileSync, statSyn
 import { join } from 'node:path';
 import { check } from '../sys/check.js';
 import { jobs, syscalls } from '../sys/syscalls.js';
-import { applyLayer } from './apply.js';
-import { decompressed } from './compression.js';
+import { type ApplyLimits, applyLayer } from './apply.js';
+import { decompressed, type Packing, packed } from './compression.js';
 import { checkMeter, type Digest, type Expected, hexOf, Meter, metered, verified } from './digest.js';
 import { removeTree, writeDurably, writeStream } from './disk.js';
 import { ImageError } from './error.js';
 import type { FileLock } from './file-lock.js';
 import { type Image, imageOf, withName } from './images.js';
 import { RECORD, TREE } from './layers.js';
+import { layerTypes } from './media.js';
 import { type Descriptor, MAX_JSON } from './model.js';
 import { counted, type Reporter } from './progress.js';
+import { share } from './share.js';
 import type { Kept, Store } from './store.js';
 
 const CHUNK = 256 << 10;
 /** What no real layer does: more than a byte becomes 250, beyond the first GiB. */
 const expansion = { most: 250, slack: 2 ** 30 };
+
+/** What is asked of a tar that is unpacked, when `consumed` says how many compressed bytes it came from. */
+export const fromPacked = (consumed: () => number): ApplyLimits['ratio'] => ({ ...expansion, consumed });
 
 export interface Added {
   readonly digest: Digest;
@@ -91,22 +96,53 @@ export class Incoming {
   /** Unpacks a layer, if nobody has. What comes out of it must have this diff id. */
   async unpack(layer: Descriptor, diffId: Digest): Promise<void> {
     if (this.store.layers.has(diffId) || this.#layers.has(diffId)) return;
+    const label = hexOf(layer.digest).slice(0, 12);
+    const task = this.reporter.task(label, 'unpacking', layer.size);
+    const whole = new Meter();
+    const read = metered(counted(this.read(layer.digest), task), whole);
+    const tar = verified(decompressed(read), { digest: diffId }, `layer ${label}, unpacked,`);
+    const home = await this.#unpacked(
+      tar,
+      fromPacked(() => whole.bytes),
+      `layer ${label}`,
+    );
+    task.end('unpacked');
+    this.#layers.set(diffId, home);
+  }
+
+  /** The home of a layer out of its tar. */
+  async #unpacked(tar: AsyncIterable<Uint8Array>, ratio: ApplyLimits['ratio'], what: string): Promise<string> {
     const home = this.store.staging.fresh();
     const tree = join(home, TREE);
     mkdirSync(tree, { recursive: true, mode: 0o755 });
-    const label = hexOf(layer.digest).slice(0, 12);
-    const task = this.reporter.task(label, 'unpacking', layer.size);
-    const packed = new Meter();
-    const read = metered(counted(this.read(layer.digest), task), packed);
-    const tar = verified(decompressed(read), { digest: diffId }, `layer ${label}, unpacked,`);
-    const { entries, bytes, leftOut } = await applyLayer(syscalls, tar, tree, {
-      ratio: { ...expansion, consumed: () => packed.bytes },
-      owners: process.geteuid?.() === 0,
-    });
-    if (leftOut > 0) this.reporter.line(`layer ${label}: ${leftOut} attributes and devices are not permitted here`);
+    const owners = process.geteuid?.() === 0;
+    const { entries, bytes, leftOut } = await applyLayer(syscalls, tar, tree, { ratio, owners });
+    if (leftOut > 0) this.reporter.line(`${what}: ${leftOut} attributes and devices are not permitted here`);
     writeDurably(join(home, RECORD), JSON.stringify({ entries, bytes }));
-    task.end('unpacked');
-    this.#layers.set(diffId, home);
+    return home;
+  }
+
+  /** Packs a layer's tar, and unpacks it at the same time; the diff id is the tar's digest. */
+  async addLayer(
+    tar: AsyncIterable<Uint8Array>,
+    packing: Packing,
+    ratio: ApplyLimits['ratio'],
+  ): Promise<{ readonly layer: Descriptor; readonly diffId: Digest }> {
+    const meter = new Meter();
+    let added: Added | null = null;
+    let home = '';
+    await share(metered(tar, meter), [
+      async (branch) => {
+        added = await this.add(packed(branch, packing));
+      },
+      async (branch) => {
+        home = await this.#unpacked(branch, ratio, 'the layer');
+      },
+    ]);
+    const diffId = meter.digest();
+    if (this.store.layers.has(diffId) || this.#layers.has(diffId)) removeTree(home);
+    else this.#layers.set(diffId, home);
+    return { layer: { mediaType: layerTypes[packing], ...(added as unknown as Added) }, diffId };
   }
 
   /** Checks and unpacks the image behind `manifest`, whose blobs are all there; publish() makes it last under `names`. */

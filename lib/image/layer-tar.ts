@@ -25,8 +25,8 @@ import { xattrsOf } from './xattrs.js';
 
 /** Files up to this size are read at once, bytes. */
 const SMALL = 64 << 10;
-/** Chunks handed out are at least this long, bytes, save for the last. */
-const CHUNK = 256 << 10;
+/** Chunks handed out are this long, bytes, save for the last. */
+const CHUNK = 1 << 20;
 
 const types: ReadonlyMap<number, TarType> = new Map([
   [S_IFREG, 'file'],
@@ -82,6 +82,8 @@ class LayerTar {
   readonly #named = new Map<string, string>();
   /** The file whose bytes are being handed out. */
   #file: OwnedFd | null = null;
+  /** Small files are read into it, one after the other: what is handed out is copied before the next. */
+  readonly #small = Buffer.allocUnsafeSlow(SMALL);
 
   constructor(view: View, squash: boolean) {
     // Without lowers of its own the walk goes through everything that is merged.
@@ -162,7 +164,7 @@ class LayerTar {
     const place = dataPlace(this.#view.merged, node);
     const fd = check(openAtPlace(this.#view.merged, place, O_RDONLY), `open ${shown(path)}`);
     const file = new OwnedFd(sys, fd);
-    if (size <= SMALL) return { entry, data: once(wholeFile(sys, file, size, shown(path))) };
+    if (size <= SMALL) return { entry, data: once(wholeFile(sys, file, this.#small.subarray(0, size), shown(path))) };
     this.#file = file;
     const extents = extentsOf(sys, fd, size, blocks);
     const pieces = extents ?? [{ offset: 0, length: size }];
@@ -174,19 +176,22 @@ async function* once(buffer: Buffer): AsyncGenerator<Buffer> {
   yield buffer;
 }
 
-/** The same bytes in fewer pieces: what compresses and hashes them costs by the piece. */
-async function* gathered(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let held: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of chunks) {
-    held.push(chunk);
-    length += chunk.length;
-    if (length < CHUNK) continue;
-    yield held.length === 1 ? chunk : Buffer.concat(held, length);
-    held = [];
-    length = 0;
+/** The same bytes in fewer pieces, each of its own: what compresses and hashes them costs by the piece. */
+async function* gathered(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let chunk = Buffer.allocUnsafeSlow(CHUNK);
+  let filled = 0;
+  for await (const piece of pieces) {
+    for (let at = 0; at < piece.length; ) {
+      const count = piece.copy(chunk, filled, at);
+      at += count;
+      filled += count;
+      if (filled < CHUNK) continue;
+      yield chunk;
+      chunk = Buffer.allocUnsafeSlow(CHUNK);
+      filled = 0;
+    }
   }
-  if (length > 0) yield Buffer.concat(held, length);
+  if (filled > 0) yield chunk.subarray(0, filled);
 }
 
 /** The OCI layer tar of `source`, in chunks. Throws ErrnoError and TarError; then what was handed out is no layer. */

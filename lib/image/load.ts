@@ -2,11 +2,10 @@
 
 import type { Buffer } from 'node:buffer';
 import { decompressed } from './compression.js';
-import { type Digest, digestOf, hexOf } from './digest.js';
+import { type Digest, digestOf, hexOf, Meter, metered } from './digest.js';
 import { ImageError } from './error.js';
 import { type Image, NAME } from './images.js';
-import { addLayerTar } from './import-tar.js';
-import type { Incoming } from './incoming.js';
+import { fromPacked, type Incoming } from './incoming.js';
 import { DOCKER, OCI } from './media.js';
 import { type Descriptor, formatManifest, type Index, MAX_LAYERS, parseConfig, parseManifest } from './model.js';
 import { choosePlatform, type Platform } from './platform.js';
@@ -94,6 +93,18 @@ function dockerEntries(bytes: Buffer): DockerEntry[] {
   return entries as DockerEntry[];
 }
 
+async function packedLayer(incoming: Incoming, spool: Spool, path: string): Promise<Descriptor> {
+  const read = new Meter();
+  const tar = decompressed(metered(spool.read(path), read));
+  return (
+    await incoming.addLayer(
+      tar,
+      'gzip',
+      fromPacked(() => read.bytes),
+    )
+  ).layer;
+}
+
 /** Docker's archives hold layers as plain tars: they become gzip, once each. */
 async function loadDocker(incoming: Incoming, spool: Spool, bytes: Buffer, request: LoadRequest): Promise<Image[]> {
   const entries = dockerEntries(bytes);
@@ -105,7 +116,7 @@ async function loadDocker(incoming: Incoming, spool: Spool, bytes: Buffer, reque
     parseConfig(text, Layers.length, Config);
     const layers: Descriptor[] = [];
     for (const path of Layers) {
-      const layer = packed.get(path) ?? (await addLayerTar(incoming, decompressed(spool.read(path)))).layer;
+      const layer = packed.get(path) ?? (await packedLayer(incoming, spool, path));
       packed.set(path, layer);
       layers.push({ ...layer, mediaType: DOCKER.layerGzip });
     }

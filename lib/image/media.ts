@@ -13,8 +13,20 @@ export const DOCKER = {
   list: 'application/vnd.docker.distribution.manifest.list.v2+json',
   manifest: 'application/vnd.docker.distribution.manifest.v2+json',
   config: 'application/vnd.docker.container.image.v1+json',
+  layer: 'application/vnd.docker.image.rootfs.diff.tar',
   layerGzip: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
+  layerZstd: 'application/vnd.docker.image.rootfs.diff.tar.zstd',
 } as const;
+
+/** The type of a layer that was packed by one or the other. */
+export const layerTypes = { gzip: OCI.layerGzip, zstd: OCI.layerZstd } as const;
+
+/** Docker's layers are OCI's; a manifest names them in one language. */
+export const ociLayerTypes: Readonly<Record<string, string>> = {
+  [DOCKER.layer]: OCI.layer,
+  [DOCKER.layerGzip]: OCI.layerGzip,
+  [DOCKER.layerZstd]: OCI.layerZstd,
+};
 
 export const manifestTypes: readonly string[] = [OCI.manifest, DOCKER.manifest];
 export const indexTypes: readonly string[] = [OCI.index, DOCKER.list];

@@ -1,9 +1,11 @@
 // Containers as commands, nothing mounted: created, listed, committed, removed; a commit that is killed leaves the old image
 // or the new one.
 
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import * as zlib from 'node:zlib';
 import t from 'tap';
 import { ended, entry, file, onStore, startOn, tarOf } from '../support/images.js';
 import { freshDirectory } from '../support/paths.js';
@@ -62,6 +64,41 @@ t.test('commit: the upper of a stopped container', async (t) => {
   const again = (await json('commit', 'one', 'web:3')) as { layer: string };
   const third = (await json('commit', 'one', 'web:4')) as { layer: string };
   t.equal(again.layer, third.layer, 'the same upper gives the same layer');
+});
+
+const zstd = spawnSync('zstd', ['--version']).status === 0 || 'createZstdCompress' in zlib;
+t.test(
+  'commit --zstd: the same layer, packed by zstd, the same every time',
+  { skip: !zstd && 'no zstd' },
+  async (t) => {
+    const sealed = (await json('commit', 'one', 'web:gzip')) as { layer: string };
+    const one = (await json('commit', '--zstd', 'one', 'web:zstd')) as { layer: string };
+    const two = (await json('commit', '--zstd', 'one', 'web:zstd2')) as { layer: string };
+    t.equal(one.layer, two.layer);
+    t.not(one.layer, sealed.layer);
+    type Told = { Layers: { MediaType: string; DiffId: string; Directory: string }[] };
+    const [plain] = (await json('inspect', 'web:gzip')) as Told[];
+    const [packed] = (await json('inspect', 'web:zstd')) as Told[];
+    t.equal(packed?.Layers[1]?.DiffId, plain?.Layers[1]?.DiffId, 'the diff id is that of the tar');
+    t.same(
+      packed?.Layers.map(({ MediaType }) => MediaType.split('+')[1]),
+      ['gzip', 'zstd'],
+    );
+    t.equal(readFileSync(join(packed?.Layers[1]?.Directory as string, 'new'), 'utf8'), 'new\n');
+    const saved = await run(['save', 'web:zstd']);
+    t.match(await run(['rmi', 'web:zstd', 'web:zstd2']), { code: 0 });
+    t.match(await run(['load'], saved.out), { code: 0, out: /^/ });
+    const [again] = (await json('inspect', 'web:zstd')) as Told[];
+    t.same(again, packed);
+    t.match(await run(['verify']), { code: 0 });
+    t.match(await run(['rmi', 'web:zstd', 'web:gzip']), { code: 0 });
+  },
+);
+
+t.test('import --zstd', { skip: !zstd && 'no zstd' }, async (t) => {
+  t.match(await run(['import', '--zstd', '-', 'web:packed'], await tarOf(system)), { code: 0 });
+  t.match(await json('inspect', 'web:packed'), [{ Layers: [{ MediaType: /zstd$/ }] }]);
+  t.match(await run(['rmi', 'web:packed']), { code: 0 });
 });
 
 t.test('commit --squash: one layer, the same tree', async (t) => {

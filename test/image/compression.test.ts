@@ -2,9 +2,10 @@
 
 import { Buffer } from 'node:buffer';
 import { spawnSync } from 'node:child_process';
+import * as zlib from 'node:zlib';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
-import { compressionOf, decompressed, gzipped } from '../../lib/image/compression.js';
+import { compressionOf, decompressed, packed } from '../../lib/image/compression.js';
 
 async function* inPieces(data: Buffer, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < data.length; at += size) yield data.subarray(at, at + size);
@@ -28,8 +29,8 @@ t.test('the first bytes tell', async (t) => {
 });
 
 t.test('gzip: the same bytes whatever the pieces, without time and name', async (t) => {
-  const once = await all(gzipped(inPieces(data, 1000)));
-  t.same(await all(gzipped(inPieces(data, 70_001))), once);
+  const once = await all(packed(inPieces(data, 1000), 'gzip'));
+  t.same(await all(packed(inPieces(data, 70_001), 'gzip')), once);
   t.equal(once.readUInt32LE(4), 0);
   t.same(await all(decompressed(inPieces(once, 1))), data);
 });
@@ -42,9 +43,9 @@ t.test('several gzip members are one stream; nothing is nothing', async (t) => {
 });
 
 t.test('damaged gzip', async (t) => {
-  const packed = gzipSync(data);
-  await t.rejects(all(decompressed(inPieces(packed.subarray(0, 50), 7))), /damaged gzip data/);
-  const changed = Buffer.from(packed);
+  const whole = gzipSync(data);
+  await t.rejects(all(decompressed(inPieces(whole.subarray(0, 50), 7))), /damaged gzip data/);
+  const changed = Buffer.from(whole);
   changed[changed.length - 6] = (changed[changed.length - 6] as number) ^ 1;
   await t.rejects(all(decompressed(inPieces(changed, 700))), /damaged gzip data/);
 });
@@ -52,15 +53,49 @@ t.test('damaged gzip', async (t) => {
 t.test('zstd', { skip: noZstd }, async (t) => {
   t.same(await all(decompressed(inPieces(zstd.stdout, 5))), data);
   await t.rejects(all(decompressed(inPieces(zstd.stdout.subarray(0, 20), 5))), /damaged zstd data/);
+  const changed = Buffer.from(zstd.stdout);
+  changed[6] = (changed[6] as number) ^ 0x55;
+  await t.rejects(all(decompressed(inPieces(changed, 700))), /damaged zstd data/);
 });
 
-t.test('zstd without the program says what to install', async (t) => {
+t.test(
+  'into zstd: the same bytes whatever the pieces, one frame that the program reads',
+  { skip: noZstd },
+  async (t) => {
+    for (const length of [0, 1, 5000, 131_072, 262_144, data.length]) {
+      const part = data.subarray(0, length);
+      const once = await all(packed(inPieces(part, 1000), 'zstd'));
+      t.equal(compressionOf(once), 'zstd');
+      t.same(await all(packed(inPieces(part, 131_072), 'zstd')), once, `${length} bytes`);
+      t.same(await all(packed(inPieces(part, length || 1), 'zstd')), once, `${length} bytes at once`);
+      const { stdout, status } = spawnSync('zstd', ['-dcq'], { input: once });
+      t.equal(status, 0);
+      t.same(stdout, part);
+      t.same(await all(decompressed(inPieces(once, 7))), part);
+    }
+  },
+);
+
+t.test('a source that fails while it is packed is what is told', { skip: noZstd }, async (t) => {
+  async function* failing(): AsyncGenerator<Uint8Array> {
+    yield data;
+    throw new Error('the disk is gone');
+  }
+  await t.rejects(all(packed(failing(), 'zstd')), /the disk is gone/);
+  await t.rejects(all(packed(failing(), 'gzip')), /the disk is gone/);
+});
+
+const library = 'createZstdCompress' in zlib && 'this Node.js has zstd';
+t.test('zstd without the program says what to install', { skip: library }, async (t) => {
   const { PATH } = process.env;
   process.env.PATH = '/nonexistent';
   t.teardown(() => {
     process.env.PATH = PATH;
   });
-  await t.rejects(all(decompressed(inPieces(Buffer.from('28b52ffd00000000', 'hex'), 8))), /zstd/);
+  const wanted = /^zstd is needed, .* install the program zstd/;
+  const frame = Buffer.from('28b52ffd00000000', 'hex');
+  await t.rejects(all(decompressed(inPieces(frame, 8))), { message: wanted });
+  await t.rejects(all(packed(inPieces(data, 1000), 'zstd')), { message: wanted });
 });
 
 t.test('a source that fails is what is told', async (t) => {

@@ -129,6 +129,26 @@ t.test('skopeo: zstd layers', { skip: noRegistry || without('skopeo', 'zstd') },
   t.match(await run(['verify']), { code: 0 });
 });
 
+t.test('zstd layers of ours', { skip: noRegistry || without('zstd', 'skopeo', 'podman') }, async (t) => {
+  const name = `${host}/packed:1`;
+  t.match(await run(['import', '--zstd', '-', name], await tarOf(system)), { code: 0 });
+  t.match(await run(['push', name]), { code: 0 });
+  const before = await inspected(name);
+  t.match(await run(['rmi', name]), { code: 0 });
+  t.match(await run(['pull', name]), { code: 0 });
+  t.same(await inspected(name), before);
+  t.match(await run(['save', '-o', join(base, 'packed/'), name]), { code: 0 });
+  t.match(await run(['save', '-o', join(base, 'packed.tar'), name]), { code: 0 });
+  const told = JSON.parse(await works(['skopeo', 'inspect', '--raw', '--tls-verify=false', `docker://${name}`]));
+  t.match(told.layers, [{ mediaType: /tar\+zstd$/ }]);
+  await works(['podman', ...containers, 'pull', '-q', '--tls-verify=false', name]);
+  const mounted = await works(['podman', ...containers, 'image', 'mount', name]);
+  t.match(lstatSync(join(mounted, 'bin/tool')), { mode: 0o104755, nlink: 2 });
+  await works(['podman', ...containers, 'image', 'umount', name]);
+  await works(['podman', ...containers, 'rmi', '-f', name]);
+  await works(['podman', ...containers, 'load', '-q', '-i', join(base, 'packed.tar')]);
+});
+
 t.test('podman: pulls what we pushed, loads what we saved', { skip: noRegistry || without('podman') }, async (t) => {
   await works(['podman', ...containers, 'pull', '-q', '--tls-verify=false', `${host}/ours:1`]);
   const inspect = ['podman', ...containers, 'image', 'inspect', '--format', '{{.Id}}'];

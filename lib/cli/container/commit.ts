@@ -112,6 +112,7 @@ function record(call: Call, store: Store, target: Target, name: string): Promise
     created: creationTime(),
     changes: call.texts('change'),
     squash: call.flag('squash'),
+    packing: call.flag('zstd') ? 'zstd' : 'gzip',
   };
   if (!('container' in target)) return recordUpper(call, store, target, common);
   return target.container.locked(() => recordContainer(call, store, target.container.record.name, common));
@@ -145,13 +146,14 @@ async function recordContainer(call: Call, store: Store, name: string, common: C
 
 export const commit: ImageCommand = {
   words:
-    "[-m MESSAGE] [-a AUTHOR] [-c 'ENV A=b']… [--squash] [--no-pause] [--base IMAGE] CONTAINER|MOUNTPOINT|UPPER NAME[:TAG]",
+    "[-m MESSAGE] [-a AUTHOR] [-c 'ENV A=b']… [--squash] [--zstd] [--no-pause] [--base IMAGE] CONTAINER|MOUNTPOINT|UPPER NAME[:TAG]",
   about: 'Seals what a container changed into a layer, and makes an image that ends in it.',
   options: {
     message: { type: 'string', short: 'm' },
     author: { type: 'string', short: 'a' },
     change: { type: 'string', short: 'c', multiple: true },
     squash: { type: 'boolean' },
+    zstd: { type: 'boolean' },
     'no-pause': { type: 'boolean' },
     base: { type: 'string' },
   },

@@ -2,12 +2,13 @@
 // that a crash leaves the old image or the new one.
 
 import { syscalls } from '../../sys/syscalls.js';
+import type { Packing } from '../compression.js';
 import { ImageError } from '../error.js';
 import type { Image } from '../images.js';
-import { addLayerTar, assembleImage } from '../import-tar.js';
+import { assembleImage } from '../import-tar.js';
 import { Incoming } from '../incoming.js';
 import { layerTar } from '../layer-tar.js';
-import { DOCKER, OCI } from '../media.js';
+import { ociLayerTypes } from '../media.js';
 import { type Descriptor, type HistoryEntry, type ImageConfig, MAX_LAYERS } from '../model.js';
 import { hostPlatform } from '../platform.js';
 import { counted, type Reporter } from '../progress.js';
@@ -31,13 +32,15 @@ export interface CommitRequest {
   readonly changes: readonly string[];
   /** One layer of everything in place of one more. */
   readonly squash: boolean;
+  /** What compresses the layer. */
+  readonly packing: Packing;
   /** Keeps the upper as it is for as long as it is read. */
   readonly still: <T>(read: () => Promise<T>) => Promise<T>;
 }
 
-/** Docker's gzip layers are OCI's; a manifest names them in one language. */
+/** Docker's layers are OCI's; a manifest names them in one language. */
 function inOci(layer: Descriptor): Descriptor {
-  return layer.mediaType === DOCKER.layerGzip ? { ...layer, mediaType: OCI.layerGzip } : layer;
+  return { ...layer, mediaType: ociLayerTypes[layer.mediaType] ?? layer.mediaType };
 }
 
 /** One entry for each layer at least: others refuse an image that tells of fewer. */
@@ -108,9 +111,10 @@ export async function commit(store: Store, request: CommitRequest, reporter: Rep
   const incoming = new Incoming(store, reporter);
   const task = reporter.task('commit', 'sealing', null);
   const sealed = await request.still(async () => {
-    const added: Awaited<ReturnType<typeof addLayerTar>>[] = [];
+    const added: Awaited<ReturnType<typeof incoming.addLayer>>[] = [];
     for (const source of sources) {
-      added.push(await addLayerTar(incoming, counted(layerTar(syscalls, source, { squash }), task)));
+      const tar = counted(layerTar(syscalls, source, { squash }), task);
+      added.push(await incoming.addLayer(tar, request.packing, null));
     }
     return added;
   });
