@@ -132,14 +132,52 @@ function description(store: Store, image: Image): unknown {
   };
 }
 
+interface Told {
+  readonly json: unknown;
+  /** null: the JSON is for people, too. */
+  readonly text: string | null;
+}
+
+/** What begins like a path is one; any other word is one when no image is called so and it leads into a mount. */
+async function inspectOne(store: Store, text: string, type: string | null): Promise<Told> {
+  const { inspectPath, isInMount } = await import('./inspect-path.js');
+  if (type === 'path' || (type === null && /^\.{0,2}(?:\/|$)/.test(text))) return inspectPath(store, text);
+  try {
+    return { json: description(store, findImage(store, text)), text: null };
+  } catch (error) {
+    if (type === null && isInMount(text)) return inspectPath(store, text);
+    throw error;
+  }
+}
+
+/** Images alone are one list, as docker has them. */
+function asText(all: readonly Told[]): string {
+  const list = (some: readonly Told[]): string =>
+    `${JSON.stringify(
+      some.map(({ json }) => json),
+      null,
+      2,
+    )}\n`;
+  if (all.every(({ text }) => text === null)) return list(all);
+  return all.map((one) => one.text ?? list([one])).join('');
+}
+
 const inspect: ImageCommand = {
-  words: 'IMAGE…',
-  about: 'Shows all that is known of images, as JSON.',
+  words: '[--type image|path] IMAGE|PATH…',
+  about:
+    'Shows all that is known of images, as JSON; of a path in a mount, which layer it comes from and what it hides.',
+  options: { type: { type: 'string' } },
   operands: [1, ANY],
   run: (call) =>
     call.store('read', async (store) => {
-      const all = call.operands.map((name) => description(store, findImage(store, name)));
-      call.answer(all, () => `${JSON.stringify(all, null, 2)}\n`);
+      const type = call.text('type');
+      if (type !== null && type !== 'image' && type !== 'path') {
+        throw new ImageError(`--type ${type}: image or path is wanted`);
+      }
+      const all: Told[] = [];
+      for (const text of call.operands) all.push(await inspectOne(store, text, type));
+      const json = all.map((one) => one.json);
+      call.answer(json, () => asText(all));
     }),
 };
 

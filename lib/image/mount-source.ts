@@ -23,17 +23,20 @@ function mounterOf(table: string, dev: number): number | null {
   return id === null ? null : Number(id[1]);
 }
 
-function parse(value: Uint8Array): LayerSource & { readonly upper: string } {
+/** The layers of a mount, which need not have an upper. */
+export type Stack = Omit<LayerSource, 'upper'> & { readonly upper: string | null };
+
+function parse(value: Uint8Array): Stack {
   const fields = Buffer.from(value).toString('latin1').split('\0').filter(Boolean);
   const all = (option: string): string[] =>
     fields.filter((field) => field.startsWith(`${option}=`)).map((field) => field.slice(option.length + 1));
-  const [upper = ''] = all('upperdir');
+  const [upper = null] = all('upperdir');
   const [workdir = null] = all('workdir');
   return { upper, workdir, lowers: all('lowerdir'), dataLowers: all('datadir') };
 }
 
-/** The layers of the stratafs mount whose root is `path`; null when it is the root of none. Throws MountError for one that has no upper. */
-export function layersOfMount(sys: Syscalls, path: string): LayerSource | null {
+/** The layers of the stratafs mount whose root is `path`; null when it is the root of none. */
+export function stackOfMount(sys: Syscalls, path: string): Stack | null {
   const fd = check(sys.openPath(path, O_RDONLY | O_DIRECTORY), shown(path));
   try {
     const numbers = sys.statFs(fd);
@@ -45,12 +48,19 @@ export function layersOfMount(sys: Syscalls, path: string): LayerSource | null {
     if (mounterOf(readFileSync('/proc/self/mountinfo', 'latin1'), stat.dev) !== sys.geteuid()) {
       throw new MountError(`${shown(path)} was mounted by another user: name its upper and its lowers instead`);
     }
-    const source = parse(value);
-    if (source.upper === '') throw new MountError(`${shown(path)} is mounted without an upper: nothing has changed`);
-    return source;
+    return parse(value);
   } finally {
     sys.close(fd);
   }
+}
+
+/** The same for what looks at an upper: throws MountError for a mount that has none. */
+export function layersOfMount(sys: Syscalls, path: string): LayerSource | null {
+  const stack = stackOfMount(sys, path);
+  if (stack === null) return null;
+  const { upper } = stack;
+  if (upper === null) throw new MountError(`${shown(path)} is mounted without an upper: nothing has changed`);
+  return { ...stack, upper };
 }
 
 function isValue(value: Uint8Array | number): value is Uint8Array {

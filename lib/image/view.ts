@@ -35,7 +35,8 @@ const nobodyCaches: Staleness = { attributes: () => undefined };
 /** What a union that reads is made of. */
 type Layers = Partial<Pick<MountOptions, 'upper' | 'workdir' | 'lowers' | 'dataLowers'>>;
 
-function readOnly(sys: Syscalls, layers: Layers): Promise<Union> {
+/** A union that only reads. */
+export function openReadOnly(sys: Syscalls, layers: Layers): Promise<Union> {
   const index = layers.workdir != null;
   const options = { ...defaultOptions(), ...layers, index, readOnly: true, passthrough: 'off' as const };
   return assembleUnion(sys, jobs, options, noPlane, nobodyCaches);
@@ -52,9 +53,9 @@ export async function openView(sys: Syscalls, source: LayerSource): Promise<View
   const lowers = [...source.lowers];
   const dataLowers = [...(source.dataLowers ?? [])];
   const { upper, workdir = null } = source;
-  const merged = await readOnly(sys, { upper, workdir, lowers, dataLowers });
+  const merged = await openReadOnly(sys, { upper, workdir, lowers, dataLowers });
   try {
-    const lower = lowers.length === 0 ? null : await readOnly(sys, { lowers, dataLowers });
+    const lower = lowers.length === 0 ? null : await openReadOnly(sys, { lowers, dataLowers });
     return { merged, lower, upper: merged.layers[0] as Layer };
   } catch (error) {
     dissolveUnion(merged);
