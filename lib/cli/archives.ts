@@ -35,12 +35,12 @@ const summary = (image: Image): { name: string | null; id: string; digest: strin
 });
 
 const importCommand: ImageCommand = {
-  words: '[-m MESSAGE] [--platform OS/ARCH] [--zstd] TAR|- NAME[:TAG]',
+  words: '[OPTION…] TAR|- NAME[:TAG]',
   about: 'Makes an image of a root filesystem in a tar, which may be compressed.',
   options: {
-    message: { type: 'string', short: 'm', default: '' },
-    platform: { type: 'string' },
-    zstd: { type: 'boolean' },
+    message: { type: 'string', short: 'm', value: 'MESSAGE', about: 'what history says of it' },
+    platform: { type: 'string', value: 'OS/ARCH', about: 'what the image is for; this machine by itself' },
+    zstd: { type: 'boolean', about: 'pack the layer by zstd in place of gzip' },
   },
   operands: [2, 2],
   run: (call) =>
@@ -66,13 +66,13 @@ export function creationTime(): string {
 }
 
 const loadCommand: ImageCommand = {
-  words: '[-i FILE|DIR|-] [--name NAME[:TAG]] [--platform OS/ARCH] [FILE|DIR|-]',
+  words: '[OPTION…] [FILE|DIR|-]',
   about:
     "Takes images out of an OCI layout (directory or tar) or an archive of docker's; standard input without a file.",
   options: {
-    input: { type: 'string', short: 'i' },
-    name: { type: 'string' },
-    platform: { type: 'string' },
+    input: { type: 'string', short: 'i', value: 'FILE|DIR|-', about: 'the same as the operand' },
+    name: { type: 'string', value: 'NAME[:TAG]', about: 'what a single image is called, whatever its archive says' },
+    platform: { type: 'string', value: 'OS/ARCH', about: 'which image of an index; that of this machine by itself' },
   },
   operands: [0, 1],
   run: (call) =>
@@ -103,9 +103,12 @@ async function saveTo(store: Store, images: readonly Image[], path: string, form
 }
 
 const save: ImageCommand = {
-  words: '[-o FILE|DIR/|-] [--format archive|dir] IMAGE…',
+  words: '[OPTION…] IMAGE…',
   about: 'Writes images as an OCI layout: a tar that docker reads as its own archive too, or a directory (DIR/).',
-  options: { output: { type: 'string', short: 'o', default: '-' }, format: { type: 'string' } },
+  options: {
+    output: { type: 'string', short: 'o', value: 'FILE|DIR/|-', about: 'where to; standard output by itself' },
+    format: { type: 'string', value: 'archive|dir', about: 'dir: a directory, without a slash at its end, too' },
+  },
   operands: [1, ANY],
   run: (call) =>
     call.store('read', async (store) => {

@@ -12,18 +12,6 @@ import { explain, MountError } from '../union/layers.js';
 import { splitEscaped } from '../union/options.js';
 import { escaped } from './escaped.js';
 
-const USAGE = `usage: stratafs diff UPPER|MOUNTPOINT [--lower DIR[:DIR…]]… [--work DIR] [--json | --stat | --name-only]
-
-Lists what an upper adds (A), changes (C) and deletes (D). Of a mountpoint the
-layers are known; of an upper directory --lower names them, top first, and
-without --lower everything is added.
-
-  --work DIR    the upper's workdir: its index knows changed hard links
-  --json        one JSON array, with what has changed of each path
-  --stat        sizes and what has changed beside each path, and a sum
-  --name-only   paths alone
-`;
-
 type Form = 'lines' | 'json' | 'stat' | 'name-only';
 
 interface Request {
@@ -116,10 +104,6 @@ const forms: Readonly<Record<Form, (changes: readonly Change[]) => string>> = {
 
 /** Entry of the command: returns the exit code, 1 when there is something that could not be told. */
 export async function diffCommand(argv: readonly string[]): Promise<number> {
-  if (argv.some((word) => word === '--help' || word === '-h')) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
   const request = parse(argv.map(bytesOf));
   const { changes, untold } = await changesOf(syscalls, sourceOf(request));
   process.stdout.write(forms[request.form](changes));

@@ -32,6 +32,12 @@ const families: Readonly<Record<string, Family>> = {
   commit: containers,
 };
 
+/** All of them, with their words. */
+export async function allImageCommands(): Promise<Readonly<Record<string, ImageCommand>>> {
+  const loaded = await Promise.all([...new Set(Object.values(families))].map((family) => family()));
+  return Object.assign({}, ...loaded.map(({ commands }) => commands));
+}
+
 /** Runs the command `name` to its exit code; null when there is no such command about images. */
 export async function imageCommand(name: string, argv: readonly string[]): Promise<number | null> {
   const family = Object.hasOwn(families, name) ? families[name] : undefined;

@@ -3,15 +3,16 @@
 
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { parseArgs } from 'node:util';
 import { ErrnoError } from '../errno.js';
 import { ImageError } from '../image/error.js';
 import { type Access, Store } from '../image/store.js';
 import { TarError } from '../image/tar/entry.js';
 import { MountError } from '../union/layers.js';
 import { ProgressLines } from './progress-lines.js';
+import { type CommandWords, helpOf, type OptionWords } from './words.js';
 
-type Options = NonNullable<ParseArgsConfig['options']>;
+type Options = Readonly<Record<string, OptionWords>>;
 type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 
 /** One run of a command. */
@@ -57,11 +58,7 @@ export class Call {
   }
 }
 
-export interface ImageCommand {
-  /** What follows the command's name in its usage line. */
-  readonly words: string;
-  readonly about: string;
-  readonly options?: Options;
+export interface ImageCommand extends CommandWords {
   /** The first operand ends the options: what follows is another program's. */
   readonly wraps?: boolean;
   /** How many words it takes besides options: least and most. */
@@ -69,11 +66,16 @@ export interface ImageCommand {
   run(call: Call): Promise<void>;
 }
 
-const common = {
-  root: { type: 'string' },
-  json: { type: 'boolean' },
-  quiet: { type: 'boolean', short: 'q' },
-  help: { type: 'boolean', short: 'h' },
+/** Options of every command of the family. */
+export const common = {
+  root: {
+    type: 'string',
+    value: 'DIR',
+    about: `the store, else STRATAFS_ROOT, else /var/lib/stratafs for root and ~/.local/share/stratafs for others`,
+  },
+  json: { type: 'boolean', about: 'the answer as JSON' },
+  quiet: { type: 'boolean', short: 'q', about: 'no progress; of lists only the names' },
+  help: { type: 'boolean', short: 'h', about: 'this text' },
 } as const;
 
 const SYSTEM_STORE = '/var/lib/stratafs';
@@ -84,10 +86,6 @@ export function storeRoot(option: string | null): string {
   if (chosen) return resolve(chosen);
   if (process.geteuid?.() === 0) return SYSTEM_STORE;
   return join(process.env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'stratafs');
-}
-
-function helpOf(name: string, { words, about }: ImageCommand): string {
-  return `usage: stratafs ${name} [--root DIR] [--json] [-q] ${words}\n${about}\n`;
 }
 
 /** Where the first word is that is neither an option nor the value of one. */
@@ -139,7 +137,7 @@ export async function runImageCommand(name: string, command: ImageCommand, argv:
   try {
     const { values, operands } = parse(name, command, argv);
     if (values.help === true) {
-      process.stdout.write(helpOf(name, command));
+      process.stdout.write(helpOf(name, { ...command, options: { ...command.options, ...common } }));
       return 0;
     }
     const [least, most] = command.operands;

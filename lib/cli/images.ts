@@ -43,7 +43,9 @@ const images: ImageCommand = {
         formatAge(image.config.created),
         formatBytes(size),
       ]);
-      call.answer(json, () => formatTable(['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE'], cells));
+      const names = json.map(({ name, id }) => `${name ?? id}\n`).join('');
+      const heads = ['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE'];
+      call.answer(json, () => (call.flag('quiet') ? names : formatTable(heads, cells)));
     }),
 };
 
@@ -83,9 +85,9 @@ const oneLine = (text: string, most: number): string => {
 };
 
 const history: ImageCommand = {
-  words: '[--no-trunc] IMAGE',
+  words: '[OPTION…] IMAGE',
   about: 'Shows how an image was made, the newest step first.',
-  options: { 'no-trunc': { type: 'boolean' } },
+  options: { 'no-trunc': { type: 'boolean', about: 'nothing is cut short' } },
   operands: [1, 1],
   run: (call) =>
     call.store('read', async (store) => {
@@ -163,10 +165,10 @@ function asText(all: readonly Told[]): string {
 }
 
 const inspect: ImageCommand = {
-  words: '[--type image|path] IMAGE|PATH…',
+  words: '[OPTION…] IMAGE|PATH…',
   about:
     'Shows all that is known of images, as JSON; of a path in a mount, which layer it comes from and what it hides.',
-  options: { type: { type: 'string' } },
+  options: { type: { type: 'string', value: 'image|path', about: 'what the words are' } },
   operands: [1, ANY],
   run: (call) =>
     call.store('read', async (store) => {
@@ -221,7 +223,7 @@ function unname(call: Call): Promise<string[]> {
 const rmi: ImageCommand = {
   words: '[-f] IMAGE…',
   about: 'Takes names of images away, and what no other image uses with them.',
-  options: { force: { type: 'boolean', short: 'f' } },
+  options: { force: { type: 'boolean', short: 'f', about: 'all names of an image, when its id is given' } },
   operands: [1, ANY],
   run: async (call) => {
     const names = (await unname(call)).map(familiarName);
@@ -272,7 +274,7 @@ const verifyCommand: ImageCommand = {
   words: '[--discard]',
   about:
     'Reads the whole store again and says what is not as it was; --discard removes that, so that a pull brings it anew.',
-  options: { discard: { type: 'boolean' } },
+  options: { discard: { type: 'boolean', about: 'remove what is damaged' } },
   operands: [0, 0],
   run: (call) =>
     call.store(call.flag('discard') ? 'clean' : 'write', async (store) => {

@@ -9,7 +9,6 @@ import { MountError } from '../union/layers.js';
 import { imageCommand } from './families.js';
 import { type Manner, mannerOf, versionText } from './manner.js';
 import { mountCommand, serveCommand } from './mount.js';
-import { usage } from './usage.js';
 
 /** How the launcher passes on what the program was called as. */
 const AS = '--as=';
@@ -21,12 +20,22 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
+const isHelp = (word: string | undefined): boolean => word === '--help' || word === '-h';
+
 /** Words that end the command wherever a mount is expected. */
-function answers(manner: Manner, word: string | undefined): boolean {
-  if (word === '--version' || word === '-V') process.stdout.write(versionText(manner, version()));
-  else if (word === '--help' || word === '-h') process.stdout.write(usage);
-  else return false;
+async function answers(manner: Manner, words: readonly (string | undefined)[]): Promise<boolean> {
+  const [word] = words.filter((one) => isHelp(one) || one === '--version' || one === '-V');
+  if (word === undefined) return false;
+  process.stdout.write(isHelp(word) ? (await import('./usage.js')).mountUsage() : versionText(manner, version()));
   return true;
+}
+
+/** Whether a command that reads its arguments by itself was asked for its words, which are then told. */
+async function explains(first: string | undefined, rest: readonly string[]): Promise<boolean> {
+  if (first === undefined || !rest.some(isHelp)) return false;
+  const text = (await import('./usage.js')).plainUsage(first);
+  if (text !== null) process.stdout.write(text);
+  return text !== null;
 }
 
 async function run(argv: readonly string[]): Promise<number> {
@@ -38,15 +47,16 @@ async function run(argv: readonly string[]): Promise<number> {
   const mount = (list: readonly string[]): Promise<number> =>
     mountCommand(list, manner, [`${AS}${manner.name}`, SERVE]);
   if (manner.umountHelper) return (await import('./umount.js')).umountHelper(words);
-  if (manner.dropIn) return words.some((word) => answers(manner, word)) ? 0 : mount(words);
-  if (answers(manner, first)) return 0;
+  if (manner.dropIn) return (await answers(manner, words)) ? 0 : mount(words);
+  if (isHelp(first) || first === 'help') {
+    process.stdout.write(await (await import('./usage.js')).usage());
+    return 0;
+  }
+  if ((await explains(first, rest)) || (await answers(manner, [first]))) return 0;
   switch (first) {
     case undefined:
-      process.stderr.write(usage);
+      process.stderr.write(await (await import('./usage.js')).usage());
       return 1;
-    case 'help':
-      process.stdout.write(usage);
-      return 0;
     case 'umount':
     case 'unmount':
       return (await import('./umount.js')).umountCommand(rest);
@@ -58,7 +68,9 @@ async function run(argv: readonly string[]): Promise<number> {
     case 'bench':
       return (await import('./bench.js')).benchCommand(rest);
     case 'mount':
-      return rest.some((word) => answers(manner, word)) ? 0 : mount(rest);
+      return (await answers(manner, rest)) ? 0 : mount(rest);
+    case 'completion':
+      return (await import('./completion.js')).completionCommand(rest);
     default:
       return (await imageCommand(first, rest)) ?? mount(words);
   }

@@ -7,12 +7,17 @@ import { push } from '../image/registry/push.js';
 import { platformOf } from './archives.js';
 import type { ImageCommand } from './image-command.js';
 
-const plainHttp = { 'plain-http': { type: 'boolean' } } as const;
+const plainHttp = {
+  'plain-http': { type: 'boolean', about: 'speak HTTP; to this machine that is done by itself where there is no TLS' },
+} as const;
 
 const pullCommand: ImageCommand = {
-  words: '[--platform OS/ARCH] [--plain-http] NAME[:TAG|@DIGEST]',
+  words: '[OPTION…] NAME[:TAG|@DIGEST]',
   about: 'Brings an image from a registry. Credentials are those of docker login and podman login.',
-  options: { ...plainHttp, platform: { type: 'string' } },
+  options: {
+    ...plainHttp,
+    platform: { type: 'string', value: 'OS/ARCH', about: 'which image of an index; that of this machine by itself' },
+  },
   operands: [1, 1],
   run: (call) =>
     call.store('write', async (store) => {
@@ -25,7 +30,7 @@ const pullCommand: ImageCommand = {
 };
 
 const pushCommand: ImageCommand = {
-  words: '[--plain-http] IMAGE [NAME[:TAG]]',
+  words: '[OPTION…] IMAGE [NAME[:TAG]]',
   about: 'Sends an image to the registry in its name, or under another name.',
   options: plainHttp,
   operands: [1, 2],

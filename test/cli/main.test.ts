@@ -12,7 +12,12 @@ function run(...argv: string[]): { code: number | null; out: string; err: string
 }
 
 t.test('help and version', async (t) => {
-  for (const word of ['--help', '-h', 'help']) t.match(run(word), { code: 0, out: /^usage: stratafs mount/, err: '' });
+  for (const word of ['--help', '-h', 'help'])
+    t.match(run(word), { code: 0, out: /^usage: stratafs COMMAND/, err: '' });
+  t.match(run('mount', '--help'), { code: 0, out: /^usage: stratafs mount[\s\S]*lowerdir=/, err: '' });
+  for (const word of ['umount', 'diff', 'snapshotter', 'commit', 'completion']) {
+    t.match(run(word, '--help'), { code: 0, out: `usage: stratafs ${word} `, err: '' });
+  }
   const { version } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8')) as { version: string };
   for (const word of ['--version', '-V']) t.match(run(word), { code: 0, out: `stratafs ${version}\n` });
 });

@@ -69,16 +69,16 @@ t.test('V8 takes the bytecode', (t) => {
 t.test('bytecode of another program as long as this one is not run', (t) => {
   const text = readFileSync(program, 'latin1');
   const mark = `// ${'0'.repeat(64)}\n`;
-  writeFileSync(program, mark + text.slice(mark.length).replace('usage: stratafs mount', 'usage: stratafs MOUNT'));
-  t.match(start('--help'), /^usage: stratafs MOUNT/);
+  writeFileSync(program, mark + text.slice(mark.length).replace('usage: stratafs COMMAND', 'usage: stratafs ANOTHER'));
+  t.match(start('--help'), /^usage: stratafs ANOTHER/);
   t.end();
 });
 
 t.test('bytecode that V8 refuses, or none', (t) => {
   writeFileSync(cache, `${readFileSync(program, 'latin1').slice(0, 68)}not bytecode`);
-  t.match(start('--help'), /^usage: stratafs mount/);
+  t.match(start('--help'), /^usage: stratafs COMMAND/);
   rmSync(cache);
-  t.match(start('--help'), /^usage: stratafs mount/);
+  t.match(start('--help'), /^usage: stratafs COMMAND/);
   t.end();
 });
 
@@ -86,7 +86,7 @@ t.test('the modules run where there is no such file, or an older one', (t) => {
   writeFileSync(join(cli, 'main.js'), "process.stdout.write('modules');\n");
   writeFileSync(notes, '');
   utimesSync(notes, 1, 1);
-  t.match(start('--help'), /^usage: stratafs mount/);
+  t.match(start('--help'), /^usage: stratafs COMMAND/);
   utimesSync(program, 0, 0);
   t.equal(start('--help'), 'modules');
   rmSync(program);

@@ -7,6 +7,7 @@ import { ImageError } from '../../image/error.js';
 import { findImage } from '../../image/images.js';
 import type { ImageCommand } from '../image-command.js';
 import { formatAge, formatTable } from '../table.js';
+import type { OptionWords } from '../words.js';
 import { commit } from './commit.js';
 import { isMounted, mountContainer, unmountContainer } from './mounting.js';
 import { run } from './run.js';
@@ -17,9 +18,9 @@ const ANY = Number.POSITIVE_INFINITY;
 const PATIENCE = 10;
 
 const create: ImageCommand = {
-  words: '[--name C] IMAGE',
+  words: '[OPTION…] IMAGE',
   about: 'Makes a container: an upper of its own over the layers of an image.',
-  options: { name: { type: 'string' } },
+  options: { name: { type: 'string', value: 'NAME', about: 'what the container is called; made up by itself' } },
   operands: [1, 1],
   async run(call) {
     const [called = ''] = call.operands;
@@ -57,9 +58,12 @@ async function end(container: Container, patience: number, force: boolean): Prom
 }
 
 const stop: ImageCommand = {
-  words: '[-f] [--time SECONDS] CONTAINER…',
+  words: '[OPTION…] CONTAINER…',
   about: "Ends a container's process and unmounts it; -f even while somebody uses the mount.",
-  options: { force: { type: 'boolean', short: 'f' }, time: { type: 'string', short: 't' } },
+  options: {
+    force: { type: 'boolean', short: 'f', about: 'unmount even while somebody uses the mount' },
+    time: { type: 'string', short: 't', value: 'SECONDS', about: 'how long the process has to end by itself: 10' },
+  },
   operands: [1, ANY],
   async run(call) {
     const patience = seconds(call.text('time'));
@@ -78,9 +82,9 @@ function statusOf(container: Container, mountpoint: string | null): string {
 }
 
 const ps: ImageCommand = {
-  words: '[-a]',
+  words: '[OPTION…]',
   about: 'Lists the containers that are mounted; -a all of them.',
-  options: { all: { type: 'boolean', short: 'a' } },
+  options: { all: { type: 'boolean', short: 'a', about: 'those that are not mounted, too' } },
   operands: [0, 0],
   async run(call) {
     const table = mountTable();
@@ -101,9 +105,9 @@ const ps: ImageCommand = {
 };
 
 const rm: ImageCommand = {
-  words: '[-f] CONTAINER…',
+  words: '[OPTION…] CONTAINER…',
   about: 'Removes containers and what they changed; -f stops them first.',
-  options: { force: { type: 'boolean', short: 'f' } },
+  options: { force: { type: 'boolean', short: 'f', about: 'stop them first' } },
   operands: [1, ANY],
   async run(call) {
     const force = call.flag('force');
@@ -120,4 +124,33 @@ const rm: ImageCommand = {
   },
 };
 
-export const commands: Readonly<Record<string, ImageCommand>> = { create, start, stop, ps, rm, run, commit };
+/** What the options of commit are for. */
+const ofCommit: Readonly<Record<string, Pick<OptionWords, 'value' | 'about'>>> = {
+  message: { value: 'MESSAGE', about: 'what history says of it' },
+  author: { value: 'AUTHOR', about: 'who made it' },
+  change: {
+    value: 'INSTRUCTION',
+    about: 'CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, WORKDIR, VOLUME or STOPSIGNAL; may be repeated',
+  },
+  squash: { about: 'one layer of everything in place of one more' },
+  zstd: { about: 'pack the layer by zstd in place of gzip' },
+  'no-pause': { about: 'let the processes of the container run on meanwhile' },
+  base: { value: 'IMAGE', about: 'the image beneath an upper' },
+};
+
+const told = Object.entries(commit.options ?? {}).map(([key, option]) => [key, { ...option, ...ofCommit[key] }]);
+const commitInWords: ImageCommand = {
+  ...commit,
+  words: '[OPTION…] CONTAINER|MOUNTPOINT|UPPER NAME[:TAG]',
+  options: Object.fromEntries(told),
+};
+
+export const commands: Readonly<Record<string, ImageCommand>> = {
+  create,
+  start,
+  stop,
+  ps,
+  rm,
+  run,
+  commit: commitInWords,
+};

@@ -107,19 +107,30 @@ function checkWanted(call: Call, image: Image): Wanted {
 }
 
 export const run: ImageCommand = {
-  words:
-    '[--name C] [--rm] [-t] [-v HOST:PATH[:ro|:O]] [-e K=V] [-w DIR] [--user U] [--runtime crun|runc] IMAGE [COMMAND…]',
+  words: '[OPTION…] IMAGE [COMMAND…]',
   about: "Runs a command, or the image's own, in a new container under crun or runc, on the host's network.",
   wraps: true,
   options: {
-    name: { type: 'string' },
-    rm: { type: 'boolean' },
-    tty: { type: 'boolean', short: 't' },
-    volume: { type: 'string', short: 'v', multiple: true },
-    env: { type: 'string', short: 'e', multiple: true },
-    workdir: { type: 'string', short: 'w' },
-    user: { type: 'string', short: 'u' },
-    runtime: { type: 'string' },
+    name: { type: 'string', value: 'NAME', about: 'what the container is called' },
+    rm: { type: 'boolean', about: 'remove the container afterwards' },
+    tty: { type: 'boolean', short: 't', about: 'give it a terminal' },
+    volume: {
+      type: 'string',
+      short: 'v',
+      multiple: true,
+      value: 'HOST:PATH[:ro|:O]',
+      about: 'show a file or directory of the host; O: an overlay of it, whose changes are thrown away',
+    },
+    env: {
+      type: 'string',
+      short: 'e',
+      multiple: true,
+      value: 'NAME[=VALUE]',
+      about: "a variable; without a value, this process's",
+    },
+    workdir: { type: 'string', short: 'w', value: 'DIRECTORY', about: 'working directory' },
+    user: { type: 'string', short: 'u', value: 'USER[:GROUP]', about: 'who runs it' },
+    runtime: { type: 'string', value: 'crun|runc', about: 'what runs it, or a path; crun, else runc by itself' },
   },
   operands: [1, Number.POSITIVE_INFINITY],
   async run(call) {
