@@ -13,7 +13,7 @@ import { outputPath, readResults, save, tell } from './output.js';
 import { run } from './process.js';
 import { warmOnly } from './recipes/trees.js';
 import { type Outcome, type Results, resultsOf, type Setting } from './report/document.js';
-import { type Rig, trial } from './sample.js';
+import { applies, type Rig, trial } from './sample.js';
 import { Measurement } from './schedule.js';
 import { Stacks } from './stacks.js';
 
@@ -137,7 +137,8 @@ export async function compare(options: Options, project: string, scratch: string
   const started = new Date();
   const clock = performance.now();
   const rows = chosenCases(options);
-  const wanted = chosenCompetitors(options, install(project, scratch));
+  const players = chosenCompetitors(options, install(project, scratch));
+  const wanted = players.filter((one) => rows.some((row) => applies(one, row)));
   // A wrong name is found out before the hours of measuring, not after them.
   if (options.against !== undefined) readResults(options.against);
   progress('compiling the client');

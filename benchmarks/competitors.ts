@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import type { Family } from './cases/case.js';
 import { type Command, isInstalled } from './process.js';
+import { type ImageJobs, imageTools, stratafsJobs } from './tools.js';
 
 /** One union to mount: the lowers from top to bottom, a fresh upper and workdir, and where it goes. */
 export interface Stack {
@@ -31,6 +32,8 @@ export interface Competitor {
   readonly mount?: (stack: Stack) => Command;
   /** Shows directories that were renamed in a lower. */
   readonly redirects?: boolean;
+  /** How it does the jobs of images; who has these and mounts nothing takes part in those rows only. */
+  readonly jobs?: ImageJobs;
   /** Takes part in rows that change nothing. */
   readonly readsOnly?: boolean;
   /** Takes part in these families only: elsewhere it is the same as another one. */
@@ -97,7 +100,10 @@ function stratafsRows(program: string): Competitor[] {
     mount: stratafs(program, options, flags),
   });
   return [
-    row('stratafs', 'subject', 'stratafs as it ships (passthrough where the kernel allows it)', '', []),
+    {
+      ...row('stratafs', 'subject', 'stratafs as it ships (passthrough where the kernel allows it)', '', []),
+      jobs: stratafsJobs(program),
+    },
     row(
       'stratafs-nopt',
       'variant',
@@ -154,6 +160,7 @@ export function competitors(program: string, extra: ReadonlyMap<string, string>)
       return { id, role: 'extra', about: `${path} (--with)`, program: path, mount: likeFuseOverlayfs(path) };
     }),
     ...stratafsRows(program),
+    ...imageTools.map((tool): Competitor => ({ ...tool, role: 'peer' })),
   ];
 }
 

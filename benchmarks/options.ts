@@ -11,7 +11,8 @@ Compares unions side by side: what is installed takes part, the report says what
   --quick            a small set of small rows, one repetition; ends within two minutes
                      (with --case or --family: those rows, small, to their end)
   --case REGEX       only the cases whose name matches
-  --family NAME,…    only these families: ${families.join(', ')}
+  --family NAME,…    only these families:
+                     ${families.join(', ')}
   --only ID,…        only these competitors
   --with NAME=PATH   also this binary, called with fuse-overlayfs's command line (repeatable)
   --layers N         number of lowers where a row does not say how many (default 2)

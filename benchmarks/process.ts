@@ -74,14 +74,15 @@ function textOf(stream: NodeJS.ReadableStream): () => string {
   return () => Buffer.concat(chunks).toString();
 }
 
-/** Runs a command and returns its stdout; throws with the last line of stderr when it fails. */
-export async function run(command: Command, milliseconds: number): Promise<string> {
+/** Runs a command and returns its stdout; throws with the last line of stderr when it fails. `started` is told its pid. */
+export async function run(command: Command, milliseconds: number, started?: (pid: number) => void): Promise<string> {
   const child = spawn(command.file, command.args, {
     cwd: command.cwd,
     env: environmentOf(command),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [stdout, stderr] = [textOf(child.stdout), textOf(child.stderr)];
+  if (child.pid !== undefined) started?.(child.pid);
   const code = await settle(child, command, milliseconds, 'close');
   if (code !== 0) throw new Error(lastLine(stderr()) ?? `exit code ${code}: ${describe(command)}`);
   return stdout();

@@ -9,6 +9,7 @@ import type { Competitor, Stack } from './competitors.js';
 import { type Mount, mount, serverMemory, unmount } from './mounting.js';
 import { isInstalled, run } from './process.js';
 import { type Shelf, type Stacks, scriptEnvironment } from './stacks.js';
+import { type ImageJob, runTool, type ToolRun } from './tools.js';
 
 const LIMIT_MS = 300_000;
 const root = process.getuid?.() === 0;
@@ -99,11 +100,22 @@ class Site {
       client: (...words) => runClient(rig.client, root, words),
       hold: (...words) => holdClient(rig.client, root, words),
       script: (text) => runClient(rig.client, root, ['run', 'bash', '-euc', text], environment),
+      tool: (job, environment) => this.tool(job, environment),
+      inputs: shelf.inputs,
       list: (name) => join(shelf.lists, name),
       cold: () => this.cold(),
       memory: () => this.mounts.reduce((sum, mounted) => sum + serverMemory(mounted), 0),
       another: () => this.another(),
     };
+  }
+
+  private async tool(job: ImageJob, environment: Readonly<Record<string, string>> = {}): Promise<ToolRun> {
+    const script = this.competitor.jobs?.[job];
+    if (script === undefined) throw new Error(`${this.competitor.id} does not ${job}`);
+    const output = join(this.place, job);
+    mkdirSync(output);
+    await settleDisk(this.place);
+    return runTool(script, { ...scriptEnvironment(this.shelf.inputs), ...environment, OUT: output });
   }
 
   private async cold(): Promise<void> {
@@ -152,7 +164,8 @@ async function inFreshSite<T>(
   mkdirSync(place);
   const site = new Site(rig, competitor, shelf, place);
   try {
-    if (competitor.mount === undefined) await site.openHost(row.writes === true);
+    if (row.job !== undefined) site.root = place;
+    else if (competitor.mount === undefined) await site.openHost(row.writes === true);
     else await site.openUnion();
     return await body(site);
   } finally {
@@ -181,6 +194,8 @@ export async function trial(rig: Rig, competitor: Competitor, row: Case): Promis
 
 /** Whether the case means anything for the competitor. */
 export function applies(competitor: Competitor, row: Case): boolean {
+  if (row.job !== undefined) return competitor.jobs?.[row.job] !== undefined;
+  if (competitor.jobs !== undefined && competitor.mount === undefined) return false;
   if (row.of === 'server') return competitor.role !== 'host' && competitor.role !== 'kernel';
   if (row.of === 'union' && competitor.role === 'host') return false;
   if (row.writes === true && competitor.readsOnly === true) return false;

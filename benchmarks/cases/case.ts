@@ -3,6 +3,7 @@
 
 import type { ClientWord, Timing } from '../client.js';
 import type { Recipe } from '../recipes/recipe.js';
+import type { ImageJob, ToolRun } from '../tools.js';
 
 export const families = [
   'lookup',
@@ -15,6 +16,7 @@ export const families = [
   'growth',
   'latency',
   'start',
+  'image',
 ] as const;
 export type Family = (typeof families)[number];
 
@@ -60,6 +62,10 @@ export interface Bench {
   hold(command: string, ...words: readonly ClientWord[]): Promise<Held>;
   /** Runs a shell script in the mount, with $INPUTS naming what the recipe put beside the layers. */
   script(text: string): Promise<Timing>;
+  /** The competitor's own way of doing an image's job, with an empty directory for what comes of it. */
+  tool(job: ImageJob, environment?: Readonly<Record<string, string>>): Promise<ToolRun>;
+  /** What the recipe put beside the layers. */
+  readonly inputs: string;
   /** Path of a list of names that the recipe wrote. */
   list(name: string): string;
   /** Empties the host's and the mount's caches of names and inodes. */
@@ -89,6 +95,8 @@ export interface Case {
   readonly filesystem?: Filesystem;
   /** Programs that must be installed. */
   readonly tools?: readonly string[];
+  /** About images: for those who do this job; nothing is mounted. */
+  readonly job?: ImageJob;
   /** Only for those who know renamed directories of lowers. */
   readonly redirects?: boolean;
 }

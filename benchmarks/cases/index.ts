@@ -4,6 +4,7 @@ import type { Case, Scale } from './case.js';
 import { copyUpCases } from './copy-up.js';
 import { dataCases } from './data.js';
 import { growthCases } from './growth.js';
+import { imageCases } from './image.js';
 import { jobCases } from './jobs.js';
 import { latencyCases } from './latency.js';
 import { listingCases } from './listing.js';
@@ -24,6 +25,7 @@ export function allCases(scale: Scale): Case[] {
     growthCases,
     latencyCases,
     startCases,
+    imageCases,
   ];
   return every.flatMap((family) => family(scale));
 }

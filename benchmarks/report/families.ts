@@ -50,4 +50,9 @@ export const familyTexts: Readonly<Record<Family, { readonly title: string; read
     title: 'Start and end',
     about: 'From the mount command to the mount, an idle mount’s memory, and from umount to the server’s end.',
   },
+  image: {
+    title: 'Images',
+    about:
+      'An upper made into a layer, a layer unpacked, an image pulled from a registry on this machine. The peers are tools for images and mount nothing; stratafs makes all of it last on the disk and keeps it unpacked as well, the others do neither or one.',
+  },
 };

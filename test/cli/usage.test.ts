@@ -31,7 +31,8 @@ t.test('every word of the help is an option', async (t) => {
 
 t.test('every option is a word of the help', async (t) => {
   const text = mountUsage();
-  const known = 'lowerdir upperdir workdir timeout passthrough wakeups redirect_dir metacopy index fsync uidmapping gidmapping';
+  const known =
+    'lowerdir upperdir workdir timeout passthrough wakeups redirect_dir metacopy index fsync uidmapping gidmapping';
   const more = 'squash_to_root squash_to_uid squash_to_gid xattr_permissions xino fsname ro rw volatile allow_other';
   const last = 'default_permissions debug noacl ino32_t static_nlink nodev nosuid noexec relatime strictatime dirsync';
   for (const word of `${known} ${more} ${last}`.split(' ')) t.match(text, new RegExp(`\\b${word}\\b`), word);
