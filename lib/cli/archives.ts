@@ -12,6 +12,7 @@ import { familiarName, fullName, parseReference } from '../image/reference.js';
 import { saveArchive, saveDirectory } from '../image/save.js';
 import { DirectorySpool, TarSpool } from '../image/spool.js';
 import type { Store } from '../image/store.js';
+import { TarError } from '../image/tar/entry.js';
 import type { Call, ImageCommand } from './image-command.js';
 
 const ANY = Number.POSITIVE_INFINITY;
@@ -26,6 +27,16 @@ function input(path: string): AsyncIterable<Uint8Array> {
   if (path === '-') return process.stdin;
   if (!existsSync(path)) throw new ImageError(`${path}: no such file or directory`);
   return createReadStream(path, { highWaterMark: CHUNK });
+}
+
+/** What is wrong with an archive is told with its name. */
+async function reading<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof TarError)) throw error;
+    throw new ImageError(`${path === '-' ? 'standard input' : path} is no archive, or damaged: ${error.message}`);
+  }
 }
 
 const summary = (image: Image): { name: string | null; id: string; digest: string } => ({
@@ -54,7 +65,7 @@ const importCommand: ImageCommand = {
         packing: call.flag('zstd') ? ('zstd' as const) : ('gzip' as const),
       };
       if (request.name.includes('@')) throw new ImageError(`${text}: an image that is made has no digest yet`);
-      const image = await importTar(store, input(tar), request, call.progress);
+      const image = await reading(tar, () => importTar(store, input(tar), request, call.progress));
       call.answer(summary(image), `${image.id}\n`);
     }),
 };
@@ -80,7 +91,9 @@ const loadCommand: ImageCommand = {
       const path = call.text('input') ?? call.operands[0] ?? '-';
       const incoming = new Incoming(store, call.progress);
       const isDirectory = path !== '-' && existsSync(path) && statSync(path).isDirectory();
-      const spool = isDirectory ? new DirectorySpool(path) : await TarSpool.of(input(path), incoming);
+      const spool = isDirectory
+        ? new DirectorySpool(path)
+        : await reading(path, () => TarSpool.of(input(path), incoming));
       const name = call.text('name');
       const request = { platform: platformOf(call), name: name === null ? null : fullName(parseReference(name)) };
       const images = await load(incoming, spool, request);

@@ -221,7 +221,7 @@ function unname(call: Call): Promise<string[]> {
 }
 
 const rmi: ImageCommand = {
-  words: '[-f] IMAGE…',
+  words: '[OPTION…] IMAGE…',
   about: 'Takes names of images away, and what no other image uses with them.',
   options: { force: { type: 'boolean', short: 'f', about: 'all names of an image, when its id is given' } },
   operands: [1, ANY],
@@ -271,7 +271,7 @@ const du: ImageCommand = {
 };
 
 const verifyCommand: ImageCommand = {
-  words: '[--discard]',
+  words: '[OPTION…]',
   about:
     'Reads the whole store again and says what is not as it was; --discard removes that, so that a pull brings it anew.',
   options: { discard: { type: 'boolean', about: 'remove what is damaged' } },
@@ -283,6 +283,10 @@ const verifyCommand: ImageCommand = {
       if (call.flag('discard')) discard(store, findings);
       if (findings.length > 0) process.exitCode = 1;
       const lines = findings.map(({ kind, subject, problem }) => `${kind} ${subject}: ${problem}\n`).join('');
+      const next = call.flag('discard')
+        ? 'what is damaged was removed: pull or load the images again'
+        : 'stratafs verify --discard removes what is damaged; then pull or load the images again';
+      if (findings.length > 0) call.progress.line(next);
       call.answer(verdict, `${lines}${blobs} blobs, ${layers} layers, ${count} images: ${findings.length} problems\n`);
     }),
 };

@@ -2,7 +2,7 @@
 // Whoever adds or reads holds the store's lock shared; whoever takes away holds it alone.
 
 import { chmodSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Blobs } from './blobs.js';
 import type { Digest } from './digest.js';
 import { publishFile, removeTree, syncDirectory, writeDurably } from './disk.js';
@@ -25,9 +25,20 @@ const directories = ['blobs/sha256', 'layers/sha256', 'tmp', 'partial'];
 /** An image that the store keeps: what index.json says of it. */
 export type Kept = Descriptor;
 
+/** As mkdir -p. Node's own never ends where a directory exists and takes none: /proc answers ENOENT. */
+function makeDirectories(path: string, mode: number): void {
+  if (existsSync(path)) return;
+  makeDirectories(dirname(path), 0o777);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
 /** Makes what is missing of a store. A new one is private until its owner opens it to others by its mode. */
 function prepare(root: string): void {
-  if (!existsSync(root)) mkdirSync(root, { recursive: true, mode: 0o700 });
+  makeDirectories(root, 0o700);
   for (const name of directories) {
     if (existsSync(join(root, name))) continue;
     mkdirSync(join(root, name), { recursive: true });

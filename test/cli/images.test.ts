@@ -42,6 +42,22 @@ t.test('there is nothing in no store, and looking makes none', async (t) => {
   t.notOk(existsSync(root));
 });
 
+t.test('a store where nothing can be made ends in an error, and soon', async (t) => {
+  const answer = await run(['import', '-', 'x', '--root', '/proc/none/store'], await tarOf(system));
+  t.match(answer, { code: 1, err: /^stratafs: [^\n]*\/proc\/none[^\n]*\n$/ });
+});
+
+t.test('what is no archive is told by its name', async (t) => {
+  t.match(await run(['load'], 'garbage'.repeat(100)), {
+    code: 1,
+    err: /^stratafs: standard input is no archive, or damaged: /,
+  });
+  writeFileSync(join(base, 'garbage'), 'garbage'.repeat(100));
+  t.match(await run(['load', '-i', join(base, 'garbage')]), { code: 1, err: /\/garbage is no archive, or damaged: / });
+  t.match(await run(['import', join(base, 'garbage'), 'x']), { code: 1, err: /\/garbage is no archive, or damaged: / });
+  t.match(await run(['gc']), { code: 0 });
+});
+
 t.test('import: a tar becomes an image whose diff id is its digest', async (t) => {
   const tar = await tarOf(system);
   t.match(await run(['import', '-m', 'first', '-', 'web:1.0'], tar), { code: 0, out: /^/ });

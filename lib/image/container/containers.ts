@@ -228,7 +228,8 @@ export function createContainer(store: Store, image: Image, request: CreateReque
   const { mediaType, digest, size } = image.descriptor;
   const layers = image.config.rootfs.diff_ids;
   for (const layer of layers)
-    if (!store.layers.has(layer)) throw new ImageError(`layer ${layer} of ${called} is not unpacked`);
+    if (!store.layers.has(layer))
+      throw new ImageError(`layer ${layer} of ${called} is not in the store: pull or load the image again`);
   const record: ContainerRecord = {
     ...{ id, name, created, command, layers, image: called },
     manifest: { mediaType, digest, size },
