@@ -38,10 +38,19 @@ async function explains(first: string | undefined, rest: readonly string[]): Pro
   return text !== null;
 }
 
+/** `--root DIR` before the command is as good as after it. */
+function rootLater([first, ...rest]: readonly string[]): readonly string[] {
+  if (first?.startsWith('--root=') === true && rest.length > 0) return [rest[0] as string, first, ...rest.slice(1)];
+  if (first !== '--root' || rest.length < 2) return first === undefined ? [] : [first, ...rest];
+  const [directory, command, ...others] = rest as [string, string, ...string[]];
+  return [command, '--root', directory, ...others];
+}
+
 async function run(argv: readonly string[]): Promise<number> {
   const named = argv[0]?.startsWith(AS) === true;
   const manner = mannerOf(named ? (argv[0] as string).slice(AS.length) : 'stratafs');
-  const [first, ...rest] = named ? argv.slice(1) : argv;
+  const given = named ? argv.slice(1) : argv;
+  const [first, ...rest] = manner.dropIn ? given : rootLater(given);
   const words = first === undefined ? [] : [first, ...rest];
   if (first === SERVE) return serveCommand(rest[0] === 'mount' && !manner.dropIn ? rest.slice(1) : rest, manner);
   const mount = (list: readonly string[]): Promise<number> =>

@@ -42,6 +42,13 @@ t.test('there is nothing in no store, and looking makes none', async (t) => {
   t.notOk(existsSync(root));
 });
 
+t.test('--root may come before the command', async (t) => {
+  const elsewhere = join(base, 'elsewhere');
+  t.match(await run(['--root', elsewhere, 'import', '-', 'there'], await tarOf(system)), { code: 0 });
+  t.match(await run([`--root=${elsewhere}`, 'images', '-q']), { code: 0, out: Buffer.from('there:latest\n') });
+  t.match(await run(['images', '-q']), { code: 0, out: Buffer.alloc(0) });
+});
+
 t.test('a store where nothing can be made ends in an error, and soon', async (t) => {
   const answer = await run(['import', '-', 'x', '--root', '/proc/none/store'], await tarOf(system));
   t.match(answer, { code: 1, err: /^stratafs: [^\n]*\/proc\/none[^\n]*\n$/ });
