@@ -66,7 +66,8 @@ export async function mountNothing(program: Program, cli: string): Promise<void>
     process.once('beforeExit', () => reject(new Error('the program ends without a mount')));
     program(
       (target) => (target === 'node-gyp-build' ? addonOf : real(target)),
-      (target) => import(target),
+      // Settings that are changed here would be part of the bytecode's, and it would be refused where they are not.
+      async (target) => (target === 'node:v8' ? { setFlagsFromString: () => {} } : import(target)),
       (file) => pathToFileURL(join(cli, file)).href,
     );
   }).finally(() => rmSync(place, { recursive: true, force: true }));
