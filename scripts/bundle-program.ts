@@ -169,7 +169,7 @@ function declared(statement: ts.Statement): string[] {
   return [statement.name.text];
 }
 
-/** What V8 compiled up to a mount that answers. The rest it compiles when it is first called, as without a cache. */
+/** What V8 compiled for a mount's start and its usual requests. The rest it compiles when it is first called, as without a cache. */
 async function bytecode(text: string): Promise<Buffer> {
   const script = new Script(text, { filename: join(cli, 'program.cjs') });
   await mountNothing(script.runInThisContext() as Program, cli);

@@ -1,7 +1,8 @@
-// Runs the bundled program up to a mount that answers, with everything real but the kernel's side of it: so V8 compiles what a
-// mount needs to start, and no more. Needs no rights and no /dev/fuse.
+// Runs the bundled program through the first requests of a mount, with everything real but the kernel's side of it: so V8
+// compiles what a mount needs to start and to do its usual work, and no more. Needs no rights and no /dev/fuse.
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { Buffer } from 'node:buffer';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,23 +20,76 @@ const BUFFER = (1 << 20) + 8192;
 /** INIT of protocol 7.45 with every flag: length, opcode, unique, nodeid, uid, gid, pid, then version, readahead and flags. */
 const INIT = [104, 26, 1, 0, 0, 0, 0, 0, 0, 0, 7, 45, 131_072, 0x7fff_ffff, 0x7fff_ffff];
 
-/** A kernel that asks for INIT and nothing else. */
+/** A request to the root, or to what a name that was looked up or made before stands for. */
+type Sent = readonly [opcode: number, to: 1 | string, words: readonly number[], names?: string];
+const words = (count: number, set: Readonly<Record<number, number>> = {}): number[] =>
+  Array.from({ length: count }, (_, at) => set[at] ?? 0);
+const [O_WRONLY, MODE] = [1, 0o644];
+/** What most mounts are asked for. Fhs are minted from 1 on; `a`, `b` and the directory `d` are a lower's. */
+const usual: readonly Sent[] = [
+  [3, 1, words(4)], // GETATTR
+  [44, 1, words(10, { 4: 4096 })], // READDIRPLUS
+  [28, 1, words(10, { 4: 4096 })], // READDIR
+  [1, 1, [], 'a'], // LOOKUP
+  [1, 1, [], 'b'],
+  [1, 1, [], 'nothing'],
+  [14, 'a', words(2)], // OPEN, fh 1
+  [18, 'a', words(6, { 0: 1 })], // RELEASE
+  [4, 'a', words(22, { 0: 1, 17: 0o600 })], // SETATTR, a copy-up
+  [14, 'b', words(2, { 0: O_WRONLY })], // OPEN, a copy-up, fh 2
+  [22, 'b', words(2), 'security.capability'], // GETXATTR
+  [18, 'b', words(6, { 0: 2 })],
+  [35, 1, [O_WRONLY, 0o100000 | MODE, 0, 0], 'c'], // CREATE, fh 3
+  [18, 'c', words(6, { 0: 3 })],
+  [9, 1, [0o755, 0], 'e'], // MKDIR
+  [6, 1, [], 's\0target'], // SYMLINK
+  [45, 1, [1, 0, 0, 0], 'b\0r'], // RENAME2
+  [10, 1, [], 'a'], // UNLINK, a whiteout
+  [10, 1, [], 'c'],
+  [11, 1, [], 'e'], // RMDIR
+  [17, 1, []], // STATFS
+];
+
+function message([opcode, , body, names]: Sent, nodeid: number, unique: number): Uint8Array {
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  const head = new Uint32Array([0, opcode, unique, 0, nodeid, 0, uid, gid, 0, 0]);
+  const tail = names === undefined ? [] : [Buffer.from(`${names}\0`)];
+  const bytes = Buffer.concat([Buffer.from(head.buffer), Buffer.from(new Uint32Array(body).buffer), ...tail]);
+  bytes.writeUInt32LE(bytes.length);
+  return bytes;
+}
+
+/** A kernel that asks for INIT, then for what is usual, one after the other. */
 function kernel(answered: () => void): NativeChannel {
   const requestBuffer = new ArrayBuffer(BUFFER);
+  const replyBuffer = new ArrayBuffer(BUFFER);
   const fine = (): number => 0;
+  const nodeids = new Map<1 | string, number>([[1, 1]]);
+  const waiting = [...usual];
+  let last: Sent | undefined;
+  let ask: (length: number) => void = () => {};
   return {
-    ...{ requestBuffer, replyBuffer: new ArrayBuffer(BUFFER) },
+    ...{ requestBuffer, replyBuffer },
     start: (onRequest) => {
+      ask = onRequest;
       new Uint32Array(requestBuffer).set(INIT);
-      onRequest(104);
+      ask(104);
     },
     reply: () => {
-      setImmediate(answered);
+      // An entry begins with its nodeid.
+      if (last?.[3] !== undefined) nodeids.set(last[3], new Uint32Array(replyBuffer)[4] as number);
+      setImmediate(() => {
+        last = waiting.shift();
+        if (last === undefined) return answered();
+        const bytes = message(last, nodeids.get(last[1]) ?? 0, 2 * (usual.length - waiting.length) + 2);
+        new Uint8Array(requestBuffer).set(bytes);
+        ask(bytes.length);
+      });
       return 0;
     },
     stop: () => {},
     counters: () => ({}),
-    ...{ write: fine, attach: fine, swap: fine, detach: fine, backingOpen: fine, backingClose: fine },
+    ...{ write: fine, attach: fine, swap: fine, detach: fine, backingOpen: () => 1, backingClose: fine },
   };
 }
 
@@ -48,9 +102,11 @@ export async function mountNothing(program: Program, cli: string): Promise<void>
     string,
     string,
   ];
-  for (const directory of [lower, upper, work, mountpoint]) mkdirSync(directory);
+  for (const directory of [lower, upper, work, mountpoint, join(lower, 'd')]) mkdirSync(directory);
+  for (const file of ['a', 'b']) writeFileSync(join(lower, file), file);
   const list = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
   process.argv = [process.execPath, join(cli, 'start.cjs'), 'mount', '-f', '-o', list, mountpoint];
+  const mask = process.umask();
   const real = createRequire(join(cli, 'start.cjs'));
   await new Promise<void>((resolve, reject) => {
     const addonOf = (root: string): Addon => {
@@ -70,5 +126,8 @@ export async function mountNothing(program: Program, cli: string): Promise<void>
       async (target) => (target === 'node:v8' ? { setFlagsFromString: () => {} } : import(target)),
       (file) => pathToFileURL(join(cli, file)).href,
     );
-  }).finally(() => rmSync(place, { recursive: true, force: true }));
+  }).finally(() => {
+    process.umask(mask);
+    rmSync(place, { recursive: true, force: true });
+  });
 }
