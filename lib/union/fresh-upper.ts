@@ -139,6 +139,7 @@ function adopt(u: Union, plan: SealingPlan, prepared: Prepared): Layer {
   for (const layer of [...u.layers, ...u.dataLayers]) layer.index += 1;
   seal(sealed);
   u.layers.unshift(upper);
+  for (const walking of u.walks.values()) walking.stale = true;
   for (const node of u.nodes.all()) {
     if (!(node instanceof DirNode) || node.index === null) continue;
     node.index.impure = false;

@@ -187,6 +187,8 @@ export class DirIndex {
 export interface Walking {
   readonly stepping: Stepping<DirIndex>;
   readonly stack: readonly LayerDir[];
+  /** What was read means something else by now. */
+  stale: boolean;
 }
 
 /**

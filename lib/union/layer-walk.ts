@@ -65,7 +65,7 @@ export function indexOf(u: Union, node: DirNode, scans: Scans = new Map()): DirI
   else if (!u.runsAgain) node.index = allSteps(steps);
   else {
     const { stack } = node;
-    const walking = { stepping: new Stepping(steps), stack };
+    const walking = { stepping: new Stepping(steps), stack, stale: false };
     u.walks.set(node, walking);
     return awaited(u, node, walking);
   }
@@ -73,13 +73,13 @@ export function indexOf(u: Union, node: DirNode, scans: Scans = new Map()): DirI
 }
 
 /** Meanwhile nobody adds a name to the directory or takes one: each such operation asks for the index first. */
-function awaited(u: Union, node: DirNode, { stepping, stack }: Walking): DirIndex {
+function awaited(u: Union, node: DirNode, { stepping, stack, stale }: Walking): DirIndex {
   const { result } = stepping;
   if (result === null) throw new Pending(stepping.done, null);
   u.walks.delete(node);
   if ('error' in result) throw result.error;
-  // It was copied up meanwhile: that is another directory.
-  if (node.stack !== stack) return indexOf(u, node);
+  // It was copied up meanwhile, or its upper was sealed: that is another directory.
+  if (stale || node.stack !== stack) return indexOf(u, node);
   node.index = result.value;
   return node.index;
 }
