@@ -121,6 +121,12 @@ deps_program() {
   node dist/scripts/bundle-program.js >&2 || deps_die 'the program cannot be bundled'
 }
 
+# The manual pages, out of the words of the commands.
+deps_manual() {
+  [ -e dist/man/stratafs.1 ] && [ ! dist/.tsbuildinfo -nt dist/man/stratafs.1 ] && return 0
+  node dist/scripts/write-manual.js >&2 || deps_die 'the manual cannot be written'
+}
+
 # deps_build: everything after the Debian packages. To be called with the checkout as working directory.
 deps_build() {
   deps_node
@@ -128,4 +134,5 @@ deps_build() {
   deps_native
   deps_typescript
   deps_program
+  deps_manual
 }

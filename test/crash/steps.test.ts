@@ -131,7 +131,8 @@ const cases: Readonly<Record<string, Case>> = {
     acts: [(a, at) => a.rename(`${at}/f`, `${at}/g`)],
   },
   'renaming a merged directory': {
-    lower: { d: tree, other: dir({}) },
+    // Not empty: to list an empty directory that is marked impure is a change too, and would be counted with the rename's.
+    lower: { d: tree, other: dir({ o: 'o' }) },
     deeper: { d: dir({ more: 'more' }) },
     acts: [(a, at) => a.rename(`${at}/d`, `${at}/other/e`)],
   },
