@@ -42,6 +42,8 @@ export function gitRepository(layers: number, files: number): Recipe {
     const script = `
       cd origin
       git init -q -b main .
+      # Its tidying up in the background would move objects away while they are cloned.
+      git config gc.auto 0
       git add .
       git commit -q -m first
       git tag first
