@@ -3,10 +3,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { freePort } from '../../benchmarks/registry.js';
 import { entry, file, onStore, program, tarOf } from '../support/images.js';
 import { freshDirectory } from '../support/paths.js';
 
@@ -30,14 +30,6 @@ function without(...tools: string[]): string | false {
     (process.env.PATH ?? '').split(':').some((directory) => existsSync(join(directory, tool)));
   const missing = tools.filter((tool) => !has(tool));
   return missing.length > 0 && `not installed: ${missing.join(', ')}`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Starts a server that is up when `ready` says so. */
