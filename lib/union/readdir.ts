@@ -9,7 +9,7 @@ import { forgetNode } from './forget.js';
 import { type DirIndex, type DirNode, type Entry, type Inode, type Listing, takeNumber, WHITEOUT } from './inode.js';
 import { keepsOrigins } from './layers.js';
 import { namesIn, nodeOf } from './lookup.js';
-import { firstAbove } from './packed-names.js';
+import { firstAbove, type PackedNames } from './packed-names.js';
 import type { Union } from './union.js';
 
 /** Cookies of `.` and `..`; those of names are above. */
@@ -26,14 +26,28 @@ export function noteName(u: Union, index: DirIndex, name: string): void {
 function build(u: Union, index: DirIndex): Listing {
   const names = index.entries.plainNames();
   const { packed } = index.entries;
-  const hashed = Float64Array.from(names, (name) => u.numbers.cookie(name));
+  const hashed = new Float64Array(names.length);
+  for (let at = 0; at < names.length; at += 1) hashed[at] = u.numbers.cookie(names[at] as string);
+  const cookies = hashed.slice().sort();
+  const sorted = new Array<string>(names.length);
+  let ties = packed !== null;
+  for (let at = 0; at < names.length; at += 1) {
+    const cookie = hashed[at] as number;
+    const place = firstAbove(cookies, cookie) - 1;
+    ties ||= cookies[place - 1] === cookie;
+    sorted[place] = names[at] as string;
+  }
+  return ties ? buildWithTies(names, hashed, packed) : { cookies, names: sorted, fresh: new Set() };
+}
+
+/** Two names of one hash: the second takes the next free number, in an order that is always the same. */
+function buildWithTies(names: readonly string[], hashed: Float64Array, packed: PackedNames | null): Listing {
   const order = Uint32Array.from(names, (_, position) => position);
   order.sort(
     (a, b) => (hashed[a] as number) - (hashed[b] as number) || ((names[a] as string) < (names[b] as string) ? -1 : 1),
   );
   const cookies = new Float64Array(names.length);
   const sorted = Array.from(order, (from, to) => {
-    // Two names of one hash: the second takes the next free number, in an order that is always the same.
     let cookie = Math.max(hashed[from] as number, (cookies[to - 1] ?? 0) + 1);
     while (packed?.hasCookie(cookie)) cookie += 1;
     cookies[to] = cookie;

@@ -119,6 +119,11 @@ export class ReplyWriter {
     this.#at = length;
   }
 
+  /** Clears `count` words from word `w` on. */
+  clearWords(w: number, count: number): void {
+    this.#words.fill(0, w, w + count);
+  }
+
   /** Valid times are seconds; Infinity caches without end. Nodeid 0 is a negative entry. */
   entry(nodeid: number, generation: number, entryValid: number, attrValid: number, attr: WireAttr): void {
     this.putEntry(this.#takeWords(ENTRY_WORDS), nodeid, generation, entryValid, attrValid, attr);
