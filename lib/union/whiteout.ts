@@ -1,5 +1,5 @@
 // Writing whiteouts and opaque marks, in kernel overlayfs's dialect where the host allows it: one
-// shared char 0:0 inode that every whiteout is a hard link of, published by one link or rename.
+// shared char 0:0 inode that every whiteout is a hard link of, published by one link, or by one rename over a file.
 
 import { ErrnoError, errno, fail } from '../errno.js';
 import { check } from '../sys/check.js';
@@ -15,34 +15,33 @@ import type { Workdir } from './workdir.js';
 /** Longest name that a `.wh.` whiteout can hide. */
 export const WH_NAME_MAX = 255 - WH.length;
 
-/** A whiteout under a temporary name in the workdir. */
-export function stageWhiteout(u: Union, work: Workdir): string {
-  const make = (name: string): void => {
-    asServer(u, () => check(u.sys.mknodAt(work.fd, name, S_IFCHR, 0), 'whiteout'));
+/** Puts a char 0:0 whiteout at `fd`/`name` in one step; EEXIST where there is something. */
+function placeWhiteout(u: Union, work: Workdir, fd: number, name: string): void {
+  const make = (dirfd: number, at: string): void => {
+    asServer(u, () => check(u.sys.mknodAt(dirfd, at, S_IFCHR, 0), 'whiteout'));
   };
-  const staged = work.temporary();
   for (let attempt = 0; attempt < 2; attempt += 1) {
-    const shared = work.sharedWhiteout(make);
-    const linked = u.sys.linkAt(work.fd, shared, work.fd, staged);
-    if (linked === 0) return staged;
+    const shared = work.sharedWhiteout((at) => make(work.fd, at));
+    const linked = u.sys.linkAt(work.fd, shared, fd, name);
+    if (linked === 0) return;
     if (linked !== -errno.EMLINK) break;
     work.retireWhiteout();
   }
-  make(staged);
+  make(fd, name);
+}
+
+/** A whiteout under a temporary name in the workdir. */
+function stageWhiteout(u: Union, work: Workdir): string {
+  const staged = work.temporary();
+  placeWhiteout(u, work, work.fd, staged);
   return staged;
 }
 
 /** Puts a whiteout at `name`, where the upper has nothing. */
 export function addWhiteout(u: Union, work: Workdir, dir: LayerDir, name: string): void {
   const fd = u.dirFds.fd(dir);
-  if (!u.features.deviceWhiteout) {
-    writeFileWhiteout(u, fd, name);
-    return;
-  }
-  const staged = stageWhiteout(u, work);
-  const moved = u.sys.renameAt(work.fd, staged, fd, name, 0);
-  if (moved < 0) u.sys.unlinkAt(work.fd, staged, 0);
-  check(moved, 'whiteout');
+  if (u.features.deviceWhiteout) placeWhiteout(u, work, fd, name);
+  else writeFileWhiteout(u, fd, name);
 }
 
 /** `.wh.NAME`: what hosts get that refuse char 0:0. */
@@ -56,12 +55,15 @@ function writeFileWhiteout(u: Union, fd: number, name: string): void {
 /** Replaces the upper's file `name` by a whiteout in one step; the file is gone. */
 export function replaceFileByWhiteout(u: Union, work: Workdir, dir: LayerDir, name: string): void {
   const fd = u.dirFds.fd(dir);
-  if (u.features.deviceWhiteout) {
-    addWhiteout(u, work, dir, name);
+  if (!u.features.deviceWhiteout) {
+    writeFileWhiteout(u, fd, name);
+    check(u.sys.unlinkAt(fd, name, 0), 'unlink');
     return;
   }
-  writeFileWhiteout(u, fd, name);
-  check(u.sys.unlinkAt(fd, name, 0), 'unlink');
+  const staged = stageWhiteout(u, work);
+  const moved = u.sys.renameAt(work.fd, staged, fd, name, 0);
+  if (moved < 0) u.sys.unlinkAt(work.fd, staged, 0);
+  check(moved, 'whiteout');
 }
 
 /** Replaces the upper's directory `name` by a whiteout; the directory is left to the workdir to remove. */
