@@ -85,7 +85,7 @@ export function onCreate(c: Context, r: Of<'CREATE'>): void {
   const dir = c.directory(r.nodeid);
   refuseBadName(c.u, name);
   const { node, fd } = createFile(c.u, dir, name, mode, flags, callerOf(r, umask), c.stat);
-  const opened = admit(c.u, node, fd, flags, r);
+  const opened = admit(c.u, node, fd, flags, r, c.stat);
   c.createdEntry(node);
   putOpened(c, opened);
 }
@@ -95,7 +95,7 @@ export function onTmpfile(c: Context, r: Of<'TMPFILE'>): void {
   const dir = c.node(r.nodeid);
   if (!(dir instanceof DirNode)) throw fail('ENOTDIR', 'O_TMPFILE');
   const { node, fd } = createUnnamed(c.u, dir, mode, flags, callerOf(r, umask), c.stat);
-  const opened = admit(c.u, node, fd, flags, r);
+  const opened = admit(c.u, node, fd, flags, r, c.stat);
   c.createdEntry(node);
   putOpened(c, opened);
 }

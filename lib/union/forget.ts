@@ -10,6 +10,9 @@ import { DirNode, FileNode, type Inode } from './inode.js';
 import { detach } from './lookup.js';
 import type { Union } from './union.js';
 
+/** Blocks of 512 bytes that are freed sooner than another thread is woken. */
+const FEW_BLOCKS = 512;
+
 /** The kernel has forgotten `node`: nothing here remembers it any more. */
 export function forgetNode(u: Union, node: Inode): void {
   u.nodes.onLoss(1 + (node instanceof DirNode ? (node.index?.entries.size ?? 0) : 0));
@@ -24,9 +27,13 @@ export function forgetNode(u: Union, node: Inode): void {
   const { orphan } = node;
   node.orphan = null;
   if (orphan === null) return;
-  // The last descriptor of a large removed file: freeing its blocks takes the host a while.
-  if (node instanceof FileNode && node.format === S_IFREG) void u.jobs.close(orphan.release());
+  if (node instanceof FileNode && node.format === S_IFREG && isLarge(u, orphan.fd)) void u.jobs.close(orphan.release());
   else orphan.close();
+}
+
+/** Freeing the blocks of such a file, whose last descriptor may be closed here, takes the host a while. */
+function isLarge(u: Union, fd: number): boolean {
+  return u.sys.statAt(fd, '', u.scratch) < 0 || u.scratch.blocks > FEW_BLOCKS;
 }
 
 function forgetDirectory(u: Union, dir: DirNode): void {

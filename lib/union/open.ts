@@ -20,6 +20,7 @@ import {
   S_ISGID,
   S_ISUID,
 } from '../sys/constants.js';
+import type { Stat } from '../sys/stat.js';
 import { openAtPlace, type Place, placeOf } from './attributes.js';
 import { copyUp } from './copy-up.js';
 import { namesOf, unidentify } from './hard-links.js';
@@ -78,12 +79,19 @@ function openPlace(u: Union, node: FileNode, flags: number): number {
   return check(fd, 'open');
 }
 
-/** Makes the handle of `fd`, which it takes over. */
-export function admit(u: Union, node: FileNode, fd: number, flags: number, who: Changer = trustedChanger): Opened {
+/** Makes the handle of `fd`, which it takes over. `made`: the attributes of a file that is new. */
+export function admit(
+  u: Union,
+  node: FileNode,
+  fd: number,
+  flags: number,
+  who: Changer = trustedChanger,
+  made: Stat | null = null,
+): Opened {
   const writes = wantsWrite(flags);
   // Of the others nobody asks who they are.
   const opener = writes && (u.passthrough || u.features.overrides) ? known(u, who).uid : who.uid;
-  const mode = chooseMode(u, node, fd, flags, opener);
+  const mode = chooseMode(u, node, fd, flags, opener, made);
   const backing = mode === 'passthrough' ? takeBacking(u, node, fd) : null;
   const handle: FileHandle = {
     fh: u.handles.mint(),
@@ -110,7 +118,7 @@ export function admit(u: Union, node: FileNode, fd: number, flags: number, who: 
   return { handle, backing, keepCache };
 }
 
-function chooseMode(u: Union, node: FileNode, fd: number, flags: number, opener: number): IoMode {
+function chooseMode(u: Union, node: FileNode, fd: number, flags: number, opener: number, made: Stat | null): IoMode {
   if (!u.passthrough) return 'cached';
   const mode = ioMode({
     live: node.backing !== null ? 'passthrough' : node.cachedOpens > 0 ? 'cached' : 'none',
@@ -122,15 +130,16 @@ function chooseMode(u: Union, node: FileNode, fd: number, flags: number, opener:
     policy: u.options.passthrough,
   });
   if (mode === 'stale') throw fail('ESTALE', 'a lower file in passthrough is opened for writing');
-  const risky = mode === 'passthrough' && wantsWrite(flags) && isPrivileged(u, { fd, name: '' });
+  const risky = mode === 'passthrough' && wantsWrite(flags) && isPrivileged(u, { fd, name: '' }, made);
   return risky ? withoutPrivileges(u, node, opener) : mode;
 }
 
-/** Setuid, setgid, or with capabilities. */
-function isPrivileged(u: Union, { fd, name }: Place): boolean {
-  const stat = u.scratch;
-  check(u.sys.statAt(fd, name, stat), 'stat');
+/** Setuid, setgid, or with capabilities, which a new file has none of. */
+function isPrivileged(u: Union, { fd, name }: Place, made: Stat | null = null): boolean {
+  const stat = made ?? u.scratch;
+  if (made === null) check(u.sys.statAt(fd, name, stat), 'stat');
   if ((stat.mode & (S_ISUID | S_ISGID)) !== 0) return true;
+  if (made !== null) return false;
   return (stat.mode & 0o111) !== 0 && typeof u.sys.getXattr(fd, name, 'security.capability') !== 'number';
 }
 
