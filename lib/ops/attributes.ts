@@ -4,7 +4,7 @@ import { fail } from '../errno.js';
 import { S_IFMT, UTIME_NOW } from '../sys/constants.js';
 import { getAttributes } from '../union/attributes.js';
 import { type AttributeChanges, setAttributes, type TimeChange } from '../union/set-attributes.js';
-import { getXattr, listXattr, removeXattr, setXattr } from '../union/xattrs.js';
+import { findXattr, listXattr, removeXattr, setXattr } from '../union/xattrs.js';
 import { type Opcode, SETXATTR_ACL_KILL_SGID, SetattrValid } from '../wire/abi.js';
 import type { RequestOf } from '../wire/requests.js';
 import type { Context } from './context.js';
@@ -31,23 +31,23 @@ function time(valid: number, set: number, now: number, seconds: number, nanoseco
   return (valid & set) === 0 ? undefined : { seconds, nanoseconds };
 }
 
-/** Only what is set is a key: exactOptionalPropertyTypes keeps `undefined` out. */
+/** Only what is set is a key. */
 function changesOf(c: Context, r: Of<'SETATTR'>): AttributeChanges {
   const { valid, mode, uid, gid, size, fh } = r.body;
   const has = (bit: number): boolean => (valid & bit) !== 0;
+  const changes: { -readonly [K in keyof AttributeChanges]: AttributeChanges[K] } = {};
+  if (has(SetattrValid.KILL_SUIDGID)) changes.killPrivileges = r;
+  if (has(SetattrValid.MODE)) changes.mode = mode & ~S_IFMT;
+  if (has(SetattrValid.UID)) changes.uid = uid;
+  if (has(SetattrValid.GID)) changes.gid = gid;
+  if (has(SetattrValid.SIZE)) changes.size = size;
   const atime = time(valid, SetattrValid.ATIME, SetattrValid.ATIME_NOW, r.body.atime, r.body.atimeNsec);
+  if (atime !== undefined) changes.atime = atime;
   const mtime = time(valid, SetattrValid.MTIME, SetattrValid.MTIME_NOW, r.body.mtime, r.body.mtimeNsec);
+  if (mtime !== undefined) changes.mtime = mtime;
   const handle = has(SetattrValid.FH) ? c.u.handles.get(fh) : undefined;
-  return {
-    ...(has(SetattrValid.KILL_SUIDGID) && { killPrivileges: r }),
-    ...(has(SetattrValid.MODE) && { mode: mode & ~S_IFMT }),
-    ...(has(SetattrValid.UID) && { uid }),
-    ...(has(SetattrValid.GID) && { gid }),
-    ...(has(SetattrValid.SIZE) && { size }),
-    ...(atime !== undefined && { atime }),
-    ...(mtime !== undefined && { mtime }),
-    ...(handle?.writable && { fd: handle.fd }),
-  };
+  if (handle?.writable) changes.fd = handle.fd;
+  return changes;
 }
 
 export function onSetattr(c: Context, r: Of<'SETATTR'>): void {
@@ -63,8 +63,11 @@ function sized(c: Context, data: Uint8Array, size: number): void {
   else c.reply.bytes(data);
 }
 
-export function onGetxattr(c: Context, r: Of<'GETXATTR'>): void {
-  sized(c, getXattr(c.u, c.node(r.nodeid), r.body.name, r), r.body.size);
+export function onGetxattr(c: Context, r: Of<'GETXATTR'>): number {
+  const value = findXattr(c.u, c.node(r.nodeid), r.body.name, r);
+  if (typeof value === 'number') return value;
+  sized(c, value, r.body.size);
+  return 0;
 }
 
 export function onListxattr(c: Context, r: Of<'LISTXATTR'>): void {

@@ -32,7 +32,10 @@ import {
   onUnlink,
 } from './names.js';
 
-/** Fills the reply and returns, or returns a Promise<Answer> that fills it later. Failures are thrown. */
+/**
+ * Fills the reply and returns, or returns a Promise<Answer> that fills it later. Failures are thrown; one that is an everyday
+ * answer is returned, as -errno.
+ */
 export type Operation<K extends OpcodeValue> = (c: Context, request: RequestOf<K>) => unknown;
 
 type Table = { readonly [K in OpcodeValue]?: Operation<K> };

@@ -62,6 +62,7 @@ export class Dispatcher {
     try {
       const later = operation(this.#c, request as never);
       if (later instanceof Promise) this.#await(request, later as Promise<Answer>);
+      else if (typeof later === 'number' && later < 0) this.#fail(request, -later);
       else this.#finish(request, 0);
     } catch (error) {
       if (error instanceof Pending) this.#park(request, error);

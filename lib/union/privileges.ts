@@ -1,6 +1,7 @@
 // Taking setuid, setgid and file capabilities away, as Linux does when somebody without the privilege
 // changes a file's contents or owner.
 
+import { errno } from '../errno.js';
 import { check } from '../sys/check.js';
 import { S_ISGID, S_ISUID } from '../sys/constants.js';
 import type { Stat } from '../sys/stat.js';
@@ -58,7 +59,8 @@ export function killPrivileges(u: Union, node: Inode, who: Changer, scratch: Sta
   const { mode } = scratch;
   if (scratch.isDirectory) return;
   const kept = mode & ~S_ISUID & (losesSetgid(u, scratch, who) ? ~S_ISGID : ~0);
-  u.sys.removeXattr(place.fd, place.name, CAPABILITY);
+  const capability = u.sys.getXattr(place.fd, place.name, CAPABILITY);
+  if (capability !== -errno.ENODATA) u.sys.removeXattr(place.fd, place.name, CAPABILITY);
   if (kept === mode) return;
   check(u.sys.chmodAt(place.fd, place.name, kept & 0o7777), 'chmod');
   // The kernel would go on to execute the changed contents by the mode it remembers.

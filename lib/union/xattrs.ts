@@ -31,13 +31,18 @@ function isHidden(node: Inode, key: string): boolean {
 }
 
 export function getXattr(u: Union, node: Inode, key: string, who: Changer | null = null): Uint8Array {
+  return checkData(findXattr(u, node, key, who), key);
+}
+
+/** The same, or -errno: the kernel asks at each first write and each chown, and mostly there is none. */
+export function findXattr(u: Union, node: Inode, key: string, who: Changer | null): Uint8Array | number {
   if (isToldLayers(u, node, key)) return tellLayers(u, key, who);
   if (isToldUpper(u, node, key)) return tellUpper(u, key, who);
   const name = storedName(key);
-  if (name === undefined || isHidden(node, key)) throw fail('ENODATA', key);
-  if (u.options.noacl && key.startsWith('system.posix_acl')) throw fail('EOPNOTSUPP', key);
+  if (name === undefined || isHidden(node, key)) return -errno.ENODATA;
+  if (u.options.noacl && key.startsWith('system.posix_acl')) return -errno.EOPNOTSUPP;
   const place = placeOf(u, node);
-  return checkData(u.sys.getXattr(place.fd, place.name, name), key);
+  return u.sys.getXattr(place.fd, place.name, name);
 }
 
 /** The names, each followed by a NUL, as listxattr(2) gives them; trusted ones for the privileged only. */
