@@ -78,6 +78,13 @@ napi_value Pwrite(napi_env env, napi_callback_info info) {
   return args.Answer(rc);
 }
 
+napi_value StartWriteBack(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  int fd = args.Int(0);
+  if (!args.ok()) return args.Refuse();
+  return args.Answer(sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
+}
+
 napi_value OrderData(napi_env env, napi_callback_info info) {
   Args args(env, info);
   int fd = args.Int(0);
@@ -209,6 +216,7 @@ void RegisterFiles(napi_env env, napi_value target) {
       {"close", Close},         {"dup", Dup},           {"ftruncate", Ftruncate},
       {"fallocate", Fallocate}, {"lseek", Lseek},       {"pread", Pread},
       {"pwrite", Pwrite},       {"fsync", Fsync},       {"orderData", OrderData},       {"syncfs", Syncfs},
+      {"startWriteBack", StartWriteBack},
       {"flock", Flock}, {"lockByte", LockByte}, {"isByteLocked", IsByteLocked},         {"umask", Umask},       {"setFsIds", SetFsIds},
       {"geteuid", Geteuid},     {"getegid", Getegid},   {"inGroup", InGroup},     {"idsOf", IdsOfThread},     {"raiseFileLimit", RaiseFileLimit},
   };

@@ -77,6 +77,8 @@ export interface Syscalls {
   pread(fd: number, into: Uint8Array, offset: number): number;
   pwrite(fd: number, from: Uint8Array, offset: number): number;
   fsync(fd: number, dataOnly: boolean): number;
+  /** Begins to write a file's data out, and does not wait (sync_file_range). */
+  startWriteBack(fd: number): number;
   /** Writes a file's data out and waits for the device, not for the journal (sync_file_range). */
   orderData(fd: number): number;
   syncfs(fd: number): number;

@@ -8,7 +8,7 @@ import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, O_RDWR, O_WRONLY, S_IFREG } 
 import { OwnedFd } from '../sys/fd.js';
 import { Stat } from '../sys/stat.js';
 import { openAtPlace, type Place, placeOf } from './attributes.js';
-import { copiedFile, dropCopy, scratchFile } from './copy-data.js';
+import { copiedFile, dropCopy, orderCopy, scratchFile } from './copy-data.js';
 import { keepTimes, setTimes, writePrivate } from './copy-metadata.js';
 import { LayerFile } from './dir-fds.js';
 import type { FileData, FileNode } from './inode.js';
@@ -135,6 +135,7 @@ function bringIn(u: Union, node: FileNode, place: Place, stat: Stat): void {
     // Writing took the file's capabilities away.
     if (typeof caps !== 'number') check(u.sys.setXattr(fd.fd, '', capability, caps, 0), 'copy-up capability');
     check(setTimes(u, fd.fd, '', before), 'copy-up utimens');
+    orderCopy(u, fd.fd);
     check(unmark(u, place), 'copy-up metacopy');
     node.data = null;
   } finally {

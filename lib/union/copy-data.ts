@@ -51,8 +51,8 @@ export function scratchFile(u: Union, work: Workdir): OwnedFd {
 }
 
 /**
- * The target's descriptor, data complete and (unless the mount is volatile) on disk. Throws Pending
- * while that takes long; the caller owns the descriptor.
+ * The target's descriptor, data complete and on its way to the disk: `orderCopy` before the copy counts. Throws Pending while
+ * that takes long; the caller owns the descriptor.
  */
 export function copiedFile(u: Union, node: FileNode, copy: DataCopy): OwnedFd {
   const running = node.copying;
@@ -67,10 +67,19 @@ export function copiedFile(u: Union, node: FileNode, copy: DataCopy): OwnedFd {
   }
 }
 
+function durabilityOf(u: Union): Durability {
+  return u.options.volatile ? 'none' : u.features.durability;
+}
+
+/** Waits until the copy's data is on the disk, unless the mount is volatile. What is written meanwhile goes beside it. */
+export function orderCopy(u: Union, fd: number): void {
+  if (durabilityOf(u) === 'order') check(u.sys.orderData(fd), 'copy-up data');
+}
+
 function fill(u: Union, node: FileNode, copy: DataCopy, to: OwnedFd): OwnedFd {
   const size = copy.length;
   const from = new OwnedFd(u.sys, check(openAtPlace(u, copy.from, O_RDONLY), 'copy-up open'));
-  const durability = u.options.volatile ? 'none' : u.features.durability;
+  const durability = durabilityOf(u);
   let work: Promise<number> | null = null;
   const cancel = new Int32Array(1);
   try {
@@ -82,7 +91,7 @@ function fill(u: Union, node: FileNode, copy: DataCopy, to: OwnedFd): OwnedFd {
     if (work === null) from.close();
   }
   if (work === null && durability !== 'fsync') {
-    if (durability === 'order') check(u.sys.orderData(to.fd), 'copy-up data');
+    if (durability === 'order') u.sys.startWriteBack(to.fd);
     return to;
   }
   const done = finishLater(u, work, from, to, durability);

@@ -10,7 +10,7 @@ import { Stat } from '../sys/stat.js';
 import { openAtPlace, type Place, placeOf } from './attributes.js';
 import { asServer } from './caller.js';
 import { type Change, completeCopy, dataLeftBehind, markedFile, sparesData, swapHandles } from './complete-copy.js';
-import { copiedFile, dropCopy, scratchFile } from './copy-data.js';
+import { copiedFile, dropCopy, orderCopy, scratchFile } from './copy-data.js';
 import { carriesPrivate, copyMetadata, keepTimes, markImpure, setTimes } from './copy-metadata.js';
 import { LayerDir } from './dir-fds.js';
 import { identify, indexName, namesOf } from './hard-links.js';
@@ -174,6 +174,7 @@ function copyFile(u: Union, work: Workdir, node: FileNode, change: Change): void
     keepProtection(u, node, node.dir.layer, made, stat);
     keepFlags(u, node.dir.layer, from, made, stat);
     check(setTimes(u, made.fd, made.name, stat), 'copy-up utimens');
+    if (fd !== null && data === null) orderCopy(u, fd.fd);
     if (parentUpper !== null) publish(u, node, { ...made, stat, data, indexed }, parentUpper);
     else keepNameless(u, node, made, work);
     keepTimes(u, node, stat);

@@ -188,10 +188,8 @@ function lowerHardLink(u: Union, node: FileNode, stat: Stat): FileNode {
   identify(u, node, key);
   const hex = indexName(u, node.dir, node.base);
   const index = u.index;
-  if (hex === null || index == null || u.sys.statAt(index.layer.fd, hex, stat) < 0) {
-    check(u.sys.statAt(u.dirFds.fd(node.dir), node.base, stat), () => `stat ${node.dir}`);
-    return node;
-  }
+  if (hex === null || index == null || u.sys.statAt(index.layer.fd, hex, u.scratch) < 0) return node;
+  check(u.sys.statAt(index.layer.fd, hex, stat), 'stat of an indexed copy');
   const parent = node.parent as DirNode;
   const known = u.hardLinks.get(stat.identity());
   if (known !== undefined && known !== node) {

@@ -6,7 +6,7 @@ import { check, checkData } from '../sys/check.js';
 import type { OwnedFd } from '../sys/fd.js';
 import { Stat } from '../sys/stat.js';
 import { placeOf } from './attributes.js';
-import { copiedFile, dropCopy, scratchFile } from './copy-data.js';
+import { copiedFile, dropCopy, orderCopy, scratchFile } from './copy-data.js';
 import { copyMetadata, setTimes } from './copy-metadata.js';
 import { writableWork } from './copy-up.js';
 import type { LayerDir } from './dir-fds.js';
@@ -155,6 +155,7 @@ function frozenCopy(u: Union, node: FileNode): OwnedFd {
     const flags = protectionOf(u, node);
     if (flags !== 0) check(storeProtection(u, to, flags), 'protattr');
     check(setTimes(u, to.fd, '', stat), 'utimens');
+    orderCopy(u, fd.fd);
     return fd;
   } catch (error) {
     fd.close();
