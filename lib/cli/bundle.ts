@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { MountError } from '../union/layers.js';
+import { explain, MountError } from '../union/layers.js';
 
 /** Annotations are `PREFIX` and the option's name: lowerdir, upperdir, workdir, options. */
 const PREFIX = 'org.stratafs.';
@@ -22,9 +22,11 @@ interface BundleConfig {
 function configOf(bundle: string): BundleConfig {
   const file = join(bundle, 'config.json');
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as BundleConfig;
+    const config: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    return typeof config === 'object' && config !== null ? config : {};
   } catch (error) {
-    throw new MountError(`--bundle ${bundle}: ${file}: ${(error as Error).message}`);
+    const { errno, message } = error as NodeJS.ErrnoException;
+    throw new MountError(`--bundle ${bundle}: ${file}: ${errno === undefined ? message : explain(-errno)}`);
   }
 }
 

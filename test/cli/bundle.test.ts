@@ -51,5 +51,10 @@ t.test('what is missing is named', async (t) => {
   t.throws(() => bundleMount(bundle), { name: 'MountError', message: /no root\.path/ });
   writeFileSync(join(bundle, 'config.json'), '{');
   t.throws(() => bundleMount(bundle), { name: 'MountError', message: /config\.json/ });
-  t.throws(() => bundleMount(join(base, 'none')), { name: 'MountError', message: /none\/config\.json/ });
+  t.throws(() => bundleMount(join(base, 'none')), {
+    name: 'MountError',
+    message: /none\/config\.json: no such file or directory$/,
+  });
+  writeFileSync(join(bundle, 'config.json'), 'null');
+  t.throws(() => bundleMount(bundle), { name: 'MountError', message: /no annotation/ });
 });
