@@ -9,6 +9,7 @@ import { Incoming } from '../image/incoming.js';
 import { load } from '../image/load.js';
 import { hostPlatform, type Platform, parsePlatform } from '../image/platform.js';
 import { familiarName, fullName, parseReference } from '../image/reference.js';
+import { parseSize } from '../image/room.js';
 import { saveArchive, saveDirectory } from '../image/save.js';
 import { DirectorySpool, TarSpool } from '../image/spool.js';
 import type { Store } from '../image/store.js';
@@ -21,6 +22,21 @@ const CHUNK = 256 << 10;
 export function platformOf(call: Call): Platform {
   const text = call.text('platform');
   return text === null ? hostPlatform() : parsePlatform(text);
+}
+
+export const maxUnpacked = {
+  'max-unpacked': {
+    type: 'string',
+    value: 'SIZE',
+    about:
+      'the most that it may take unpacked, 20G say; by itself half of what is free, of what expands more than 250-fold',
+  },
+} as const;
+
+/** What --max-unpacked says; null when it is not there. */
+export function mostUnpacked(call: Call): number | null {
+  const text = call.text('max-unpacked');
+  return text === null ? null : parseSize(text, '--max-unpacked');
 }
 
 function input(path: string): AsyncIterable<Uint8Array> {
@@ -52,6 +68,7 @@ const importCommand: ImageCommand = {
     message: { type: 'string', short: 'm', value: 'MESSAGE', about: 'what history says of it' },
     platform: { type: 'string', value: 'OS/ARCH', about: 'what the image is for; this machine by itself' },
     zstd: { type: 'boolean', about: 'pack the layer by zstd in place of gzip' },
+    ...maxUnpacked,
   },
   operands: [2, 2],
   run: (call) =>
@@ -63,6 +80,7 @@ const importCommand: ImageCommand = {
         message: call.text('message') ?? '',
         created: creationTime(),
         packing: call.flag('zstd') ? ('zstd' as const) : ('gzip' as const),
+        most: mostUnpacked(call),
       };
       if (request.name.includes('@')) throw new ImageError(`${text}: an image that is made has no digest yet`);
       const image = await reading(tar, () => importTar(store, input(tar), request, call.progress));
@@ -84,12 +102,13 @@ const loadCommand: ImageCommand = {
     input: { type: 'string', short: 'i', value: 'FILE|DIR|-', about: 'the same as the operand' },
     name: { type: 'string', value: 'NAME[:TAG]', about: 'what a single image is called, whatever its archive says' },
     platform: { type: 'string', value: 'OS/ARCH', about: 'which image of an index; that of this machine by itself' },
+    ...maxUnpacked,
   },
   operands: [0, 1],
   run: (call) =>
     call.store('write', async (store) => {
       const path = call.text('input') ?? call.operands[0] ?? '-';
-      const incoming = new Incoming(store, call.progress);
+      const incoming = new Incoming(store, call.progress, mostUnpacked(call));
       const isDirectory = path !== '-' && existsSync(path) && statSync(path).isDirectory();
       const spool = isDirectory
         ? new DirectorySpool(path)

@@ -4,7 +4,7 @@ import { findImage } from '../image/images.js';
 import { familiarName, fullName, parseReference } from '../image/reference.js';
 import { pull } from '../image/registry/pull.js';
 import { push } from '../image/registry/push.js';
-import { platformOf } from './archives.js';
+import { maxUnpacked, mostUnpacked, platformOf } from './archives.js';
 import type { ImageCommand } from './image-command.js';
 
 const plainHttp = {
@@ -17,12 +17,18 @@ const pullCommand: ImageCommand = {
   options: {
     ...plainHttp,
     platform: { type: 'string', value: 'OS/ARCH', about: 'which image of an index; that of this machine by itself' },
+    ...maxUnpacked,
   },
   operands: [1, 1],
   run: (call) =>
     call.store('write', async (store) => {
       const reference = parseReference(call.operands[0] as string);
-      const request = { reference, platform: platformOf(call), options: { plainHttp: call.flag('plain-http') } };
+      const request = {
+        reference,
+        platform: platformOf(call),
+        options: { plainHttp: call.flag('plain-http') },
+        most: mostUnpacked(call),
+      };
       const { id, descriptor } = await pull(store, request, call.progress);
       const name = familiarName(fullName(reference));
       call.answer({ name, id, digest: descriptor.digest }, `${id}\n`);

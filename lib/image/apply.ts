@@ -10,6 +10,7 @@ import { Stat } from '../sys/stat.js';
 import type { Syscalls } from '../sys/syscalls.js';
 import { WH } from '../union/layer-walk.js';
 import { OPAQUE_FILE } from '../union/marks.js';
+import type { Guard } from './room.js';
 import { storedSize, type TarEntry, TarError } from './tar/entry.js';
 import { type Member, readTar } from './tar/reader.js';
 import { Marks } from './unpack-marks.js';
@@ -26,8 +27,8 @@ export interface ApplyLimits {
   readonly devices: number;
   /** Bytes of names and xattrs of directories and whiteouts, which are kept in memory to the end. */
   readonly kept: number;
-  /** How many bytes a compressed byte may become, once `slack` bytes are unpacked; null where nothing is compressed. */
-  readonly ratio: { readonly most: number; readonly slack: number; readonly consumed: () => number } | null;
+  /** What may be taken of the disk; null where the stream is one's own. */
+  readonly guard: Guard | null;
   /** Files belong to whom the archive says; false for servers that may not give files away. */
   readonly owners: boolean;
 }
@@ -38,7 +39,7 @@ export const defaultLimits: ApplyLimits = {
   devices: 4096,
   // A Debian root of 16,000 directories keeps 2 MB.
   kept: 256 << 20,
-  ratio: null,
+  guard: null,
   owners: true,
 };
 
@@ -48,18 +49,6 @@ export interface Applied {
   readonly bytes: number;
   /** Xattrs and devices that the host does not take. */
   readonly leftOut: number;
-}
-
-/** The stream, until it is more than what was compressed may have become. */
-async function* metered(stream: AsyncIterable<Uint8Array>, ratio: ApplyLimits['ratio']): AsyncGenerator<Uint8Array> {
-  let bytes = 0;
-  for await (const chunk of stream) {
-    bytes += chunk.length;
-    if (ratio !== null && bytes > ratio.slack && bytes > ratio.most * ratio.consumed()) {
-      throw new TarError(`compressed more than ${ratio.most} times`);
-    }
-    yield chunk;
-  }
 }
 
 /** AUFS's own names, of no meaning to anybody else. */
@@ -102,7 +91,8 @@ class Unpacking {
     const leftOut = counted(() => {
       this.#leftOut += 1;
     });
-    this.#maker = { sys, owners: limits.owners, leftOut };
+    const stores = (bytes: number): void => limits.guard?.stores(bytes);
+    this.#maker = { sys, owners: limits.owners, leftOut, stores };
   }
 
   close(): void {
@@ -310,7 +300,7 @@ class Unpacking {
 
 /**
  * Unpacks the layer in `stream`, which is not compressed, into the empty directory `into`. Throws TarError for what is
- * damaged or hostile, ErrnoError for what the host refuses; what is in `into` is then of no use.
+ * damaged or hostile, ImageError for what there is no room for, ErrnoError for what the host refuses; what is in `into` is then of no use.
  */
 export async function applyLayer(
   sys: Syscalls,
@@ -324,7 +314,7 @@ export async function applyLayer(
     const whole = { ...defaultLimits, ...limits };
     const unpacking = new Unpacking(sys, root, whole);
     try {
-      for await (const member of readTar(metered(stream, whole.ratio))) await unpacking.add(member);
+      for await (const member of readTar(whole.guard?.unpacked(stream) ?? stream)) await unpacking.add(member);
       return unpacking.finish();
     } finally {
       unpacking.close();

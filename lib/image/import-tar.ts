@@ -1,9 +1,8 @@
 // A root filesystem as a tar, compressed or not -> an image of one layer.
 
 import { decompressed, type Packing } from './compression.js';
-import { Meter, metered } from './digest.js';
 import type { Image } from './images.js';
-import { fromPacked, Incoming } from './incoming.js';
+import { Incoming } from './incoming.js';
 import { OCI } from './media.js';
 import { type Descriptor, formatManifest, type ImageConfig } from './model.js';
 import type { Platform } from './platform.js';
@@ -18,6 +17,8 @@ export interface ImportRequest {
   /** ISO 8601. */
   readonly created: string;
   readonly packing: Packing;
+  /** Bytes that it may take unpacked; null: as many as are safe. */
+  readonly most: number | null;
 }
 
 /** Adds a config and a manifest over layers that are there, and publishes the image of them. */
@@ -40,16 +41,12 @@ export async function importTar(
   request: ImportRequest,
   reporter: Reporter,
 ): Promise<Image> {
-  const incoming = new Incoming(store, reporter);
+  const incoming = new Incoming(store, reporter, request.most);
   const task = reporter.task('import', 'reading', null);
   const { created, message, packing, platform } = request;
-  const read = new Meter();
-  const tar = decompressed(metered(counted(stream, task), read));
-  const { layer, diffId } = await incoming.addLayer(
-    tar,
-    packing,
-    fromPacked(() => read.bytes),
-  );
+  const guard = incoming.room.guard();
+  const tar = decompressed(guard.packed(counted(stream, task)));
+  const { layer, diffId } = await incoming.addLayer(tar, packing, guard);
   task.end('read');
   const history = { created, created_by: 'stratafs import', ...(message === '' ? {} : { comment: message }) };
   const config: ImageConfig = {

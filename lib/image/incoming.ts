@@ -6,7 +6,7 @@ import { closeSync, createReadStream, mkdirSync, openSync, readFileSync, statSyn
 import { join } from 'node:path';
 import { check } from '../sys/check.js';
 import { jobs, syscalls } from '../sys/syscalls.js';
-import { type ApplyLimits, applyLayer } from './apply.js';
+import { applyLayer } from './apply.js';
 import { decompressed, type Packing, packed } from './compression.js';
 import { checkMeter, type Digest, type Expected, hexOf, Meter, metered, verified } from './digest.js';
 import { removeTree, writeDurably, writeStream } from './disk.js';
@@ -17,16 +17,11 @@ import { RECORD, TREE } from './layers.js';
 import { layerTypes } from './media.js';
 import { type Descriptor, MAX_JSON } from './model.js';
 import { counted, type Reporter } from './progress.js';
+import { type Guard, Room } from './room.js';
 import { share } from './share.js';
 import type { Kept, Store } from './store.js';
 
 const CHUNK = 256 << 10;
-/** What no real layer does: more than a byte becomes 250, beyond the first GiB. */
-const expansion = { most: 250, slack: 2 ** 30 };
-
-/** What is asked of a tar that is unpacked, when `consumed` says how many compressed bytes it came from. */
-export const fromPacked = (consumed: () => number): ApplyLimits['ratio'] => ({ ...expansion, consumed });
-
 export interface Added {
   readonly digest: Digest;
   readonly size: number;
@@ -35,14 +30,18 @@ export interface Added {
 export class Incoming {
   readonly store: Store;
   readonly reporter: Reporter;
+  /** For all that is unpacked. */
+  readonly room: Room;
   readonly #files = new Map<Digest, string>();
   readonly #layers = new Map<Digest, string>();
   readonly #locks: FileLock[] = [];
   readonly #named: { readonly name: string; readonly manifest: Descriptor }[] = [];
 
-  constructor(store: Store, reporter: Reporter) {
+  /** `most` bytes may come out of it, unpacked; null: as many as are safe. */
+  constructor(store: Store, reporter: Reporter, most: number | null = null) {
     this.store = store;
     this.reporter = reporter;
+    this.room = Room.in(store.root, most);
   }
 
   has(digest: Digest): boolean {
@@ -98,25 +97,21 @@ export class Incoming {
     if (this.store.layers.has(diffId) || this.#layers.has(diffId)) return;
     const label = hexOf(layer.digest).slice(0, 12);
     const task = this.reporter.task(label, 'unpacking', layer.size);
-    const whole = new Meter();
-    const read = metered(counted(this.read(layer.digest), task), whole);
+    const guard = this.room.guard();
+    const read = guard.packed(counted(this.read(layer.digest), task));
     const tar = verified(decompressed(read), { digest: diffId }, `layer ${label}, unpacked,`);
-    const home = await this.#unpacked(
-      tar,
-      fromPacked(() => whole.bytes),
-      `layer ${label}`,
-    );
+    const home = await this.#unpacked(tar, guard, `layer ${label}`);
     task.end('unpacked');
     this.#layers.set(diffId, home);
   }
 
   /** The home of a layer out of its tar. */
-  async #unpacked(tar: AsyncIterable<Uint8Array>, ratio: ApplyLimits['ratio'], what: string): Promise<string> {
+  async #unpacked(tar: AsyncIterable<Uint8Array>, guard: Guard | null, what: string): Promise<string> {
     const home = this.store.staging.fresh();
     const tree = join(home, TREE);
     mkdirSync(tree, { recursive: true, mode: 0o755 });
     const owners = process.geteuid?.() === 0;
-    const { entries, bytes, leftOut } = await applyLayer(syscalls, tar, tree, { ratio, owners });
+    const { entries, bytes, leftOut } = await applyLayer(syscalls, tar, tree, { guard, owners });
     if (leftOut > 0) this.reporter.line(`${what}: ${leftOut} attributes and devices are not permitted here`);
     writeDurably(join(home, RECORD), JSON.stringify({ entries, bytes }));
     return home;
@@ -126,7 +121,7 @@ export class Incoming {
   async addLayer(
     tar: AsyncIterable<Uint8Array>,
     packing: Packing,
-    ratio: ApplyLimits['ratio'],
+    guard: Guard | null,
   ): Promise<{ readonly layer: Descriptor; readonly diffId: Digest }> {
     const meter = new Meter();
     let added: Added | null = null;
@@ -136,7 +131,7 @@ export class Incoming {
         added = await this.add(packed(branch, packing));
       },
       async (branch) => {
-        home = await this.#unpacked(branch, ratio, 'the layer');
+        home = await this.#unpacked(branch, guard, 'the layer');
       },
     ]);
     const diffId = meter.digest();

@@ -2,10 +2,10 @@
 
 import type { Buffer } from 'node:buffer';
 import { decompressed } from './compression.js';
-import { type Digest, digestOf, hexOf, Meter, metered } from './digest.js';
+import { type Digest, digestOf, hexOf } from './digest.js';
 import { ImageError } from './error.js';
 import { type Image, NAME } from './images.js';
-import { fromPacked, type Incoming } from './incoming.js';
+import type { Incoming } from './incoming.js';
 import { DOCKER, OCI } from './media.js';
 import { type Descriptor, formatManifest, type Index, MAX_LAYERS, parseConfig, parseManifest } from './model.js';
 import { choosePlatform, type Platform } from './platform.js';
@@ -94,15 +94,9 @@ function dockerEntries(bytes: Buffer): DockerEntry[] {
 }
 
 async function packedLayer(incoming: Incoming, spool: Spool, path: string): Promise<Descriptor> {
-  const read = new Meter();
-  const tar = decompressed(metered(spool.read(path), read));
-  return (
-    await incoming.addLayer(
-      tar,
-      'gzip',
-      fromPacked(() => read.bytes),
-    )
-  ).layer;
+  const guard = incoming.room.guard();
+  const tar = decompressed(guard.packed(spool.read(path)));
+  return (await incoming.addLayer(tar, 'gzip', guard)).layer;
 }
 
 /** Docker's archives hold layers as plain tars: they become gzip, once each. */

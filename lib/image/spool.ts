@@ -10,6 +10,7 @@ import { writeStream } from './disk.js';
 import { ImageError } from './error.js';
 import type { Added, Incoming } from './incoming.js';
 import { MAX_JSON } from './model.js';
+import type { Guard } from './room.js';
 import { readTar } from './tar/reader.js';
 
 /** Longest chain of links within an archive. */
@@ -85,9 +86,12 @@ export class TarSpool implements Spool {
   /** Reads `stream`, which may be compressed, to its end. */
   static async of(stream: AsyncIterable<Uint8Array>, incoming: Incoming): Promise<TarSpool> {
     const spool = new TarSpool();
-    for await (const { entry, data } of readTar(decompressed(stream))) {
+    // What lies aside takes room only for a while: it counts by itself.
+    const guard = incoming.room.another().guard();
+    const tar = guard.unpacked(decompressed(guard.packed(stream)));
+    for await (const { entry, data } of readTar(tar)) {
       const path = posix.normalize(entry.path).replace(/^\/+/, '');
-      if (entry.type === 'file') spool.#files.set(path, await spooled(data, incoming));
+      if (entry.type === 'file') spool.#files.set(path, await spooled(guarded(data, guard), incoming));
       else if (entry.type === 'symlink') spool.#links.set(path, posix.join(posix.dirname(path), entry.target));
       else if (entry.type === 'hardlink') spool.#links.set(path, posix.normalize(entry.target));
     }
@@ -132,6 +136,13 @@ export class TarSpool implements Spool {
       throw new ImageError(`${path} has ${size} bytes, not the ${expected.size} that were announced`);
     }
     incoming.stage(file, digest);
+  }
+}
+
+async function* guarded(data: AsyncIterable<Uint8Array>, guard: Guard): AsyncGenerator<Uint8Array> {
+  for await (const chunk of data) {
+    guard.stores(chunk.length);
+    yield chunk;
   }
 }
 

@@ -1,6 +1,7 @@
 // Making one object of a tree that is being unpacked, with its contents and all its metadata. Where it may be made is not
 // decided here.
 
+import { Buffer } from 'node:buffer';
 import { write } from 'node:fs';
 import { ErrnoError, errno } from '../errno.js';
 import { log } from '../log.js';
@@ -13,6 +14,10 @@ import { storedSize, type TarEntry } from './tar/entry.js';
 import type { Member } from './tar/reader.js';
 import { refuse } from './unpack-place.js';
 import { storedAs } from './xattrs.js';
+
+/** Zeros are left out by pieces of a file of this size, which streams may cut into smaller ones. */
+const HOLE = { block: 64 << 10, least: 512 };
+const ZEROS = Buffer.alloc(HOLE.block);
 
 /** Pieces up to this size are written on this thread, bytes: handing them over costs more. */
 const SMALL = 64 << 10;
@@ -37,17 +42,54 @@ async function writeAll(sys: Syscalls, fd: number, from: Uint8Array, position: n
   }
 }
 
+/** Whether a file has nothing but zeros from `at` to `end` of this part of it. */
+function isHole(part: Uint8Array, at: number, end: number): boolean {
+  if (part[at] !== 0 || part[end - 1] !== 0 || end - at < HOLE.least) return false;
+  return ZEROS.compare(part, at, end, 0, end - at) === 0;
+}
+
+/** Where the block of a file ends in which byte `at` of a part lies that begins at `position`. */
+const blockEnd = (at: number, length: number, position: number): number =>
+  Math.min(length, at + HOLE.block - ((position + at) % HOLE.block));
+
+/** Where so much of a file ends when all of it is written. */
+async function writeWhole({ sys, stores }: Maker, fd: number, part: Uint8Array, position: number): Promise<number> {
+  stores(part.length);
+  await writeAll(sys, fd, part, position);
+  return position + part.length;
+}
+
+/** Writes what is not zero; the file behind `fd` is new. Returns where the last of it ends in the file, 0 for nothing. */
+async function writeWithHoles(maker: Maker, fd: number, part: Uint8Array, position: number): Promise<number> {
+  let last = 0;
+  const flush = async (from: number, to: number): Promise<void> => {
+    if (from < to) last = await writeWhole(maker, fd, part.subarray(from, to), position + from);
+  };
+  let from = 0;
+  for (let at = 0; at < part.length; ) {
+    const end = blockEnd(at, part.length, position);
+    if (isHole(part, at, end)) {
+      await flush(from, at);
+      from = end;
+    }
+    at = end;
+  }
+  await flush(from, part.length);
+  return last;
+}
+
 /** Writes the data of a file where its extents say. */
-async function writeData(sys: Syscalls, fd: number, { entry, data }: Member): Promise<void> {
+async function writeData(maker: Maker, fd: number, { entry, data }: Member): Promise<void> {
   const extents = entry.extents ?? [{ offset: 0, length: entry.size }];
-  let index = 0;
-  let done = 0;
+  let [index, done] = [0, 0];
+  let end = 0;
+  const put = entry.size < HOLE.block ? writeWhole : writeWithHoles;
   for await (const piece of data) {
     for (let at = 0; at < piece.length; ) {
       const extent = extents[index];
       if (extent === undefined) refuse(entry.path, 'more data than its size');
       const part = piece.subarray(at, at + extent.length - done);
-      await writeAll(sys, fd, part, extent.offset + done);
+      end = (await put(maker, fd, part, extent.offset + done)) || end;
       at += part.length;
       done += part.length;
       if (done < extent.length) continue;
@@ -55,8 +97,7 @@ async function writeData(sys: Syscalls, fd: number, { entry, data }: Member): Pr
       done = 0;
     }
   }
-  const end = extents.at(-1);
-  if (end === undefined || end.offset + end.length < entry.size) check(sys.ftruncate(fd, entry.size), 'truncate');
+  if (end < entry.size) check(maker.sys.ftruncate(fd, entry.size), 'truncate');
 }
 
 export interface Maker {
@@ -65,6 +106,8 @@ export interface Maker {
   readonly owners: boolean;
   /** What the host cannot hold was left out: told once, counted. */
   readonly leftOut: (what: string) => void;
+  /** Told before bytes take room on the disk; throws when there is none. */
+  readonly stores: (bytes: number) => void;
 }
 
 export function counted(count: () => void): (what: string) => void {
@@ -106,7 +149,7 @@ export async function makeFile(maker: Maker, { fd: dir, name }: Spot, member: Me
   if (fd < 0) return fd;
   const file = new OwnedFd(sys, fd);
   try {
-    if (member.entry.size > 0 || storedSize(member.entry) > 0) await writeData(sys, fd, member);
+    if (member.entry.size > 0 || storedSize(member.entry) > 0) await writeData(maker, fd, member);
     describe(maker, { fd, name: '' }, member.entry);
   } finally {
     file.close();

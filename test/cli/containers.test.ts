@@ -2,7 +2,16 @@
 // or the new one.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as zlib from 'node:zlib';
@@ -92,6 +101,29 @@ t.test(
     t.same(again, packed);
     t.match(await run(['verify']), { code: 0 });
     t.match(await run(['rmi', 'web:zstd', 'web:gzip']), { code: 0 });
+  },
+);
+
+t.test(
+  'a layer of zeros, which a commit packs ten thousandfold, can be loaded',
+  { skip: !zstd && 'no zstd' },
+  async (t) => {
+    const upper = join(base, 'zeros');
+    const file = join(upper, 'file');
+    mkdirSync(upper);
+    const size = 1100 << 20;
+    for (let at = 0; at < size; at += 100 << 20) appendFileSync(file, Buffer.alloc(100 << 20));
+    t.match(await run(['commit', '--zstd', upper, 'zeros']), { code: 0 });
+    rmSync(upper, { recursive: true });
+    const saved = await run(['save', 'zeros']);
+    t.ok(saved.out.length < size / 1000, `${saved.out.length} bytes`);
+    t.match(await run(['rmi', 'zeros']), { code: 0 });
+    t.match(await run(['load'], saved.out), { code: 0 });
+    const [{ Layers, Size }] = (await json('inspect', 'zeros')) as [{ Layers: [{ Directory: string }]; Size: number }];
+    const loaded = statSync(join(Layers[0].Directory, 'file'));
+    t.match({ size: loaded.size, Size }, { size, Size: size });
+    t.ok(loaded.blocks < 1000, `${loaded.blocks} blocks of it are no hole`);
+    t.match(await run(['rmi', 'zeros']), { code: 0 });
   },
 );
 

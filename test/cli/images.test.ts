@@ -192,6 +192,24 @@ t.test('a hostile or damaged archive is refused whole', async (t) => {
   t.match(await json('images'), []);
 });
 
+t.test('--max-unpacked: what takes more is refused whole, as is a size that is none', async (t) => {
+  const tar = await tarOf([
+    file('a', 'a'.repeat(3000)),
+    file('zeros', Buffer.alloc(1 << 20)),
+    file('b', 'b'.repeat(3000)),
+  ]);
+  const refused = { code: 1, err: /^stratafs: [^\n]*--max-unpacked[^\n]*\n$/ };
+  t.match(await run(['import', '--max-unpacked', '5k', '-', 'large'], gzipSync(tar)), refused);
+  t.match(await run(['import', '--max-unpacked', 'much', '-', 'large'], tar), refused);
+  t.match(await run(['import', '--max-unpacked', '6k', '-', 'large'], tar), { code: 0 });
+  const saved = (await run(['save', 'large'])).out;
+  t.match(await run(['rmi', 'large']), { code: 0 });
+  t.match(await run(['load', '--max-unpacked', '2k'], saved), refused);
+  t.match(await run(['load', '--max-unpacked', '5k'], saved), refused);
+  for (const folder of ['blobs/sha256', 'layers/sha256', 'tmp', 'partial']) t.equal(count(folder), 0, folder);
+  t.match(await json('images'), []);
+});
+
 t.test('an OCI layout with a wrong blob is refused', async (t) => {
   t.match(await run(['import', '-', 'web'], await tarOf(system)), { code: 0 });
   t.match(await run(['save', '-o', join(base, 'bad/'), 'web']), { code: 0 });

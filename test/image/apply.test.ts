@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import t, { type Test } from 'tap';
 import { type Applied, type ApplyLimits, applyLayer } from '../../lib/image/apply.js';
+import { Room } from '../../lib/image/room.js';
 import { type TarEntry, TarError, type TarType } from '../../lib/image/tar/entry.js';
 import { type Outgoing, writeTar } from '../../lib/image/tar/writer.js';
 import { liveFds } from '../../lib/sys/fd.js';
@@ -106,7 +107,6 @@ const bounds: Readonly<Record<string, Partial<ApplyLimits>>> = {
   members: { entries: 3 },
   bytes: { bytes: 5000 },
   devices: { devices: 1 },
-  'what was compressed': { ratio: { most: 10, slack: 0, consumed: () => 100 } },
 };
 for (const [name, limits] of Object.entries(bounds)) {
   void t.test(`bounded: ${name}`, async (t) => {
@@ -118,6 +118,39 @@ for (const [name, limits] of Object.entries(bounds)) {
     t.equal(lstatSync(join(into, 'b')).rdev, (7 << 8) | (300 & 0xff) | ((300 & ~0xff) << 12));
   });
 }
+
+t.test('bounded: what expands takes no more than its room, and zeros take none', async (t) => {
+  const suspect = { fold: 10, slack: 0 };
+  const members = (): Outgoing[] => [
+    f('a', 'x'.repeat(4000)),
+    f('zeros', '\0'.repeat(300_000)),
+    f('b', 'x'.repeat(4000)),
+  ];
+  const refused = unpack(t, members(), { guard: new Room(7000, false).guard(suspect) });
+  await t.rejects(refused.applied, { name: 'ImageError', message: /expands .* --max-unpacked SIZE/ });
+  await t.rejects(unpack(t, members(), { guard: new Room(7000, true).guard() }).applied, /of --max-unpacked/);
+  await unpack(t, members(), { guard: new Room(7000, false).guard() }).applied;
+  const { into, applied } = unpack(t, members(), { guard: new Room(8000, false).guard(suspect) });
+  t.match(await applied, { bytes: 308_000 });
+  const { size, blocks } = lstatSync(join(into, 'zeros'));
+  t.same([size, blocks], [300_000, 0]);
+  t.equal(readFileSync(join(into, 'zeros')).compare(Buffer.alloc(300_000)), 0);
+});
+
+t.test('zeros among data are where they were', async (t) => {
+  const content = Buffer.alloc(1_000_003);
+  for (const [at, text] of [
+    [0, 'a'],
+    [65_535, 'bc'],
+    [400_000, 'd'],
+    [900_000, 'e'],
+  ] as const)
+    content.write(text, at);
+  const { into, applied } = unpack(t, [f('n', 'n'.repeat(100)), f('s', content.toString('latin1'))]);
+  await applied;
+  t.equal(readFileSync(join(into, 's')).compare(content), 0);
+  t.ok(lstatSync(join(into, 's')).blocks * 512 < 500_000);
+});
 
 t.test('bounded: what is kept in memory', async (t) => {
   const large = new Map([['user.k', raw('x'.repeat(3000))]]);

@@ -21,6 +21,8 @@ export interface PullRequest {
   readonly reference: Reference;
   readonly platform: Platform;
   readonly options: Omit<RegistryOptions, 'reporter' | 'signal'>;
+  /** Bytes that it may take unpacked; null: as many as are safe. */
+  readonly most: number | null;
 }
 
 const accept = [...manifestTypes, ...indexTypes, ...schema1Types].join(', ');
@@ -84,7 +86,7 @@ export async function pull(store: Store, request: PullRequest, reporter: Reporte
   const { reference, options } = request;
   const stopping = new AbortController();
   const registry = new Registry(reference.registry, { ...options, reporter, signal: stopping.signal });
-  const incoming = new Incoming(store, reporter);
+  const incoming = new Incoming(store, reporter, request.most);
   const download: Download = { registry, repository: reference.repository, incoming, signal: stopping.signal };
   try {
     const { descriptor, bytes, manifest } = await resolve(registry, request);

@@ -41,7 +41,7 @@ class Ground {
   pull(name = 'app:1', more: { env?: NodeJS.ProcessEnv; platform?: string } = {}): Promise<Image> {
     const reference = parseReference(`${this.registry.host}/${name}`);
     const options = { plainHttp: true, patience, env: more.env ?? env };
-    const request = { reference, platform: parsePlatform(more.platform ?? 'amd64'), options };
+    const request = { reference, platform: parsePlatform(more.platform ?? 'amd64'), options, most: null };
     return Store.with(this.root, 'write', (store) => pull(store, request, this.reporter));
   }
 
