@@ -1,6 +1,7 @@
 // The commands that bring images in from files and streams, and put them out again. `-` is a standard stream.
 
 import { createReadStream, createWriteStream, existsSync, readdirSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ImageError } from '../image/error.js';
 import { findImage, type Image } from '../image/images.js';
@@ -42,6 +43,9 @@ export function mostUnpacked(call: Call): number | null {
 function input(path: string): AsyncIterable<Uint8Array> {
   if (path === '-') return process.stdin;
   if (!existsSync(path)) throw new ImageError(`${path}: no such file or directory`);
+  if (statSync(path).isDirectory()) {
+    throw new ImageError(`${path} is a directory: tar -C ${path} -c . | stratafs import - NAME`);
+  }
   return createReadStream(path, { highWaterMark: CHUNK });
 }
 
@@ -52,6 +56,16 @@ async function reading<T>(path: string, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof TarError)) throw error;
     throw new ImageError(`${path === '-' ? 'standard input' : path} is no archive, or damaged: ${error.message}`);
+  }
+}
+
+/** The same for what is an archive, and not of images. */
+async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    throw new ImageError(`${path === '-' ? 'standard input' : path}: ${error.message}`);
   }
 }
 
@@ -115,7 +129,7 @@ const loadCommand: ImageCommand = {
         : await reading(path, () => TarSpool.of(input(path), incoming));
       const name = call.text('name');
       const request = { platform: platformOf(call), name: name === null ? null : fullName(parseReference(name)) };
-      const images = await load(incoming, spool, request);
+      const images = await named(path, () => load(incoming, spool, request));
       const text = images.map((image) => `loaded: ${image.name === null ? image.id : familiarName(image.name)}\n`);
       call.answer(images.map(summary), text.join(''));
     }),
@@ -129,7 +143,9 @@ async function saveTo(store: Store, images: readonly Image[], path: string, form
   }
   const isDirectory = existsSync(path) && statSync(path).isDirectory();
   if (format === 'dir' || path.endsWith('/') || isDirectory) {
-    if (isDirectory && readdirSync(path).length > 0) throw new ImageError(`${path} is not empty`);
+    if (isDirectory && readdirSync(path).length > 0) {
+      throw new ImageError(`-o ${path}: the directory is not empty; name a new one`);
+    }
     await saveDirectory(store, images, path);
   } else await pipeline(saveArchive(store, images), createWriteStream(path));
 }
@@ -148,8 +164,11 @@ const save: ImageCommand = {
       if (format !== null && format !== 'archive' && format !== 'dir') {
         throw new ImageError(`--format ${format}: archive or dir is wanted`);
       }
-      const images = call.operands.map((name) => findImage(store, name));
       const output = call.text('output') ?? '-';
+      if (output !== '-' && !existsSync(dirname(resolve(output)))) {
+        throw new ImageError(`-o ${output}: there is no directory ${dirname(output)}; make it first`);
+      }
+      const images = call.operands.map((name) => findImage(store, name));
       await saveTo(store, images, output, format);
       if (output !== '-') call.answer({ output, images: images.map(summary) }, '');
     }),

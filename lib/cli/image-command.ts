@@ -109,7 +109,7 @@ function parse(name: string, command: ImageCommand, argv: readonly string[]): { 
     const { values, positionals } = parseArgs({ args: argv.slice(0, end), options, allowPositionals: true });
     return { values: values as Values, operands: [...positionals, ...argv.slice(end)] };
   } catch (error) {
-    const [first] = (error as Error).message.split('. ');
+    const [first = ''] = (error as Error).message.split(/[.?]\s/);
     throw new ImageError(`${first}; see stratafs ${name} --help`);
   }
 }
@@ -142,7 +142,9 @@ export async function runImageCommand(name: string, command: ImageCommand, argv:
     }
     const [least, most] = command.operands;
     if (operands.length < least || operands.length > most) {
-      throw new ImageError(`usage: stratafs ${name} ${command.words}`);
+      const what = operands.length < least ? 'a word is missing' : `'${operands[most]}' is one word too many`;
+      const usage = `stratafs ${name} ${command.words}`.trimEnd();
+      throw new ImageError(`${what}; usage: ${usage}; see stratafs ${name} --help`);
     }
     call = new Call(values, operands);
     await command.run(call);

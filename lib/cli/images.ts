@@ -3,7 +3,16 @@
 import { hexOf } from '../image/digest.js';
 import { ImageError } from '../image/error.js';
 import { collect, usage } from '../image/gc.js';
-import { findImage, type Image, listImages, nameOf, unpackedSize, withName, withoutName } from '../image/images.js';
+import {
+  findImage,
+  type Image,
+  listImages,
+  nameOf,
+  nameWanted,
+  unpackedSize,
+  withName,
+  withoutName,
+} from '../image/images.js';
 import { familiarName, fullName, parseReference } from '../image/reference.js';
 import type { Kept, Store } from '../image/store.js';
 import { discard, verify } from '../image/verify.js';
@@ -200,8 +209,7 @@ const tag: ImageCommand = {
 
 /** The names that `text` stands for: itself, also of an image that cannot be read, or all names of an id. */
 function namesFor(store: Store, text: string, all: boolean): string[] {
-  const isId = /^(?:sha256:)?[0-9a-f]{64}$/.test(text);
-  const name = isId ? null : fullName(parseReference(text));
+  const name = nameWanted(text);
   if (name !== null && store.kept().some((kept) => nameOf(kept) === name)) return [name];
   const { id } = findImage(store, text);
   const same = listImages(store).filter((image) => image.id === id);

@@ -46,6 +46,9 @@ function rootLater([first, ...rest]: readonly string[]): readonly string[] {
   return [command, '--root', directory, ...others];
 }
 
+/** A mount without the word has options before its mountpoint, or after. */
+const isNoCommand = (words: readonly string[]): boolean => !words.some((word) => /^-|\//.test(word));
+
 async function run(argv: readonly string[]): Promise<number> {
   const named = argv[0]?.startsWith(AS) === true;
   const manner = mannerOf(named ? (argv[0] as string).slice(AS.length) : 'stratafs');
@@ -80,8 +83,11 @@ async function run(argv: readonly string[]): Promise<number> {
       return (await answers(manner, rest)) ? 0 : mount(rest);
     case 'completion':
       return (await import('./completion.js')).completionCommand(rest);
-    default:
-      return (await imageCommand(first, rest)) ?? mount(words);
+    default: {
+      const code = await imageCommand(first, rest);
+      if (code === null && isNoCommand(words)) throw new MountError(`'${first}' is no command; see stratafs --help`);
+      return code ?? mount(words);
+    }
   }
 }
 

@@ -48,15 +48,29 @@ function byId(store: Store, text: string): Image[] {
   return images.filter(({ id, descriptor }) => [id, descriptor.digest].some((one) => hexOf(one).startsWith(start)));
 }
 
+const LISTED = '`stratafs images` lists what is there';
+
+/** The whole name of an image that should be there; null for an id. */
+export function nameWanted(text: string): string | null {
+  if (/^(?:sha256:)?[0-9a-f]{64}$/.test(text)) return null;
+  try {
+    return fullName(parseReference(text));
+  } catch (error) {
+    throw new ImageError(`${(error as Error).message}; ${LISTED}`);
+  }
+}
+
 /** The image that people call `text`: a name, or the beginning of an id. */
 export function findImage(store: Store, text: string): Image {
-  const isId = /^(?:sha256:)?[0-9a-f]{64}$/.test(text);
-  const name = isId ? null : fullName(parseReference(text));
+  const name = nameWanted(text);
   const named = name === null ? undefined : store.kept().find((kept) => nameOf(kept) === name);
   if (named !== undefined) return readImage(store, named);
   const found = byId(store, text);
   const [first] = found;
-  if (first === undefined) throw new ImageError(`no image ${text} in ${store.root}: pull, load or import it first`);
+  if (first === undefined) {
+    const next = `pull, load or import it first; ${LISTED}`;
+    throw new ImageError(`no image ${text} in ${store.root}: ${next}`);
+  }
   if (found.some(({ id }) => id !== first.id))
     throw new ImageError(`${text} could be several images; say more of the id`);
   return { ...first, name: null };

@@ -159,7 +159,9 @@ t.test('commit: what cannot be', async (t) => {
     [['one', 'web@sha256:'.padEnd(75, 'a')], /a digest cannot be given/],
     [['one', 'UPPER'], /is no image name/],
     [['one', 'web:9', '--change', 'RUN x'], /--change 'RUN x'/],
-    [['one'], /usage: stratafs commit/],
+    [['one'], /a word is missing; usage: stratafs commit .*; see stratafs commit --help/],
+    [['none', 'web:9'], /`stratafs ps -a` lists them/],
+    [['--base', 'web:1', 'one', 'web:9'], /--base is for uppers/],
   ];
   for (const [words, err] of refused) t.match(await run(['commit', ...words]), { code: 1, err }, words.join(' '));
   t.match(await run(['inspect', 'web:9']), { code: 1 });
@@ -206,6 +208,33 @@ t.test('commit, killed at any moment, leaves the old image or the new one', asyn
   t.match(await run(['commit', 'c', 'app:1', '-m', 'last']), { code: 0 });
   t.same(readdirSync(join(root, 'tmp')), [], 'nothing half-made is left');
   t.ok(existsSync(upperOf('c')));
+});
+
+t.test('what is not there: each command says where to look', async (t) => {
+  const image = /`stratafs images` lists what is there\n$/;
+  const container = /`stratafs ps -a` lists/;
+  for (const words of [['history'], ['inspect'], ['rmi'], ['push'], ['save'], ['create'], ['run'], ['tag', '', 'to']]) {
+    const [command = '', , ...rest] = words;
+    for (const none of ['none', 'NONE']) t.match(await run([command, none, ...rest]), { code: 1, err: image }, command);
+  }
+  for (const words of [['start'], ['stop'], ['rm'], ['diff'], ['commit', '', 'to']]) {
+    const [command = '', , ...rest] = words;
+    t.match(await run([command, 'none', ...rest]), { code: 1, err: container }, command);
+  }
+});
+
+t.test('diff of a container by its name', async (t) => {
+  t.match(await run(['create', 'web:1', '--name', 'named']), { code: 0 });
+  writeFileSync(join(upperOf('named'), 'added'), '');
+  t.match((await run(['diff', 'named'])).out.toString(), 'A /added\n');
+  t.match(await run(['rm', 'named']), { code: 0 });
+});
+
+t.test('a run that could not begin leaves no container', { skip: process.geteuid?.() !== 0 }, async (t) => {
+  for (const words of [['web:1'], ['-u', 'stranger', 'web:1', 'x'], ['-w', 'srv', 'web:1', 'x']]) {
+    t.match(await run(['run', '--runtime', '/bin/true', ...words]), { code: 1 }, words.join(' '));
+  }
+  t.same(readdirSync(join(root, 'containers')), ['c']);
 });
 
 t.test('run: words after the image are the command', async (t) => {

@@ -85,10 +85,13 @@ t.test('complaints', async (t) => {
     t.equal(stdout, '');
     return stderr;
   };
-  t.equal(complaint(), 'stratafs: diff: one UPPER or MOUNTPOINT is needed\n');
-  t.equal(complaint(upper, upper), 'stratafs: diff: one UPPER or MOUNTPOINT is needed\n');
-  t.equal(complaint(upper, '--lower'), 'stratafs: diff: --lower needs a directory\n');
-  t.equal(complaint(upper, '--colour'), "stratafs: diff: unknown option '--colour'\n");
+  const see = '; see stratafs diff --help\n';
+  t.equal(complaint(), `stratafs: diff: one UPPER, MOUNTPOINT or CONTAINER is needed${see}`);
+  t.equal(complaint(upper, upper), `stratafs: diff: one UPPER, MOUNTPOINT or CONTAINER is needed${see}`);
+  t.equal(complaint(upper, '--lower'), `stratafs: diff: --lower needs a directory${see}`);
+  t.equal(complaint(upper, '--colour'), `stratafs: diff: unknown option '--colour'${see}`);
+  t.equal(complaint('/etc/passwd'), 'stratafs: diff: /etc/passwd: not a directory\n');
+  t.match(complaint('--root', base, 'none'), /^stratafs: diff: none is neither a directory nor a container.*ps -a/);
   t.equal(complaint(`${base}/none`), `stratafs: diff: ${base}/none: no such file or directory\n`);
 });
 

@@ -38,7 +38,10 @@ const system = [
 
 t.test('there is nothing in no store, and looking makes none', async (t) => {
   t.match(await run(['images', '--json']), { code: 0, err: '' });
-  t.match(await run(['inspect', 'web']), { code: 1, err: /^stratafs: no image web in [^\n]+import it first\n$/ });
+  t.match(await run(['inspect', 'web']), {
+    code: 1,
+    err: /^stratafs: no image web in [^\n]+import it first; [^\n]+\n$/,
+  });
   t.notOk(existsSync(root));
 });
 
@@ -219,6 +222,16 @@ t.test('an OCI layout with a wrong blob is refused', async (t) => {
   writeFileSync(join(blobs, largest as string), 'something else');
   t.match(await run(['load', join(base, 'bad')]), { code: 1, err: /damaged|bytes/ });
   t.equal(count('blobs/sha256') + count('layers/sha256') + count('tmp'), 0);
+});
+
+t.test('mistakes with paths name the path and what to do', async (t) => {
+  t.match(await run(['import', base, 'x']), { code: 1, err: /is a directory: tar -C .* \| stratafs import - NAME\n$/ });
+  t.match(await run(['save', '-o', `${base}/none/x`, 'web']), { code: 1, err: /-o .*: there is no directory .*none/ });
+  t.match(await run(['load', '-i', join(base, 'garbage')]), { code: 1, err: /garbage/ });
+  t.match(await run(['load', '-i', join(base, 'layout/blobs')]), {
+    code: 1,
+    err: /layout\/blobs: neither an OCI layout/,
+  });
 });
 
 t.test('mistakes are one line', async (t) => {

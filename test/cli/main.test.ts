@@ -28,6 +28,11 @@ t.test('bench hands its words and its exit code over', async (t) => {
   t.match(run('bench', '--zap'), { code: 1, out: '', err: /^bench: .*--zap/ });
 });
 
+t.test('a word that is no command is told, not taken for a mountpoint without layers', async (t) => {
+  t.match(run('comit', 'c', 'x'), { code: 1, out: '', err: "stratafs: 'comit' is no command; see stratafs --help\n" });
+  t.match(run('/tmp'), { code: 1, err: /no lowerdir/ });
+});
+
 t.test('nothing to do', async (t) => {
   t.match(run(), { code: 1, out: '', err: /^usage:/ });
 });

@@ -23,6 +23,8 @@ type Target =
   | { readonly mountpoint: string; readonly source: LayerSource }
   | { readonly upper: string };
 
+const WANTED = 'a container (`stratafs ps -a`), a mountpoint or an upper is wanted';
+
 function targetOf(root: string, text: string): Target {
   const container = findContainer(root, text);
   if (container !== null) return { container };
@@ -30,9 +32,9 @@ function targetOf(root: string, text: string): Target {
   try {
     path = realpathSync(text);
   } catch {
-    throw new ImageError(`${text} is neither a container in ${root} nor a directory`);
+    throw new ImageError(`${text} is neither a container in ${root} (\`stratafs ps -a\` lists them) nor a directory`);
   }
-  if (!statSync(path).isDirectory()) throw new ImageError(`${text} is no directory`);
+  if (!statSync(path).isDirectory()) throw new ImageError(`${text} is no directory: ${WANTED}`);
   const id = containerAt(path);
   const owner = listContainers(root).find((one) => one.record.id === id || one.uppers().includes(path));
   if (owner !== undefined) return { container: owner };
@@ -115,6 +117,7 @@ function record(call: Call, store: Store, target: Target, name: string): Promise
     packing: call.flag('zstd') ? 'zstd' : 'gzip',
   };
   if (!('container' in target)) return recordUpper(call, store, target, common);
+  if (call.text('base') !== null) throw new ImageError('--base is for uppers: a container has its image');
   return target.container.locked(() => recordContainer(call, store, target.container.record.name, common));
 }
 

@@ -77,27 +77,31 @@ async function prepare(call: Call, container: Container, { config, volumes, env,
   writeBundle(container, runtimeSpec({ ...request, binds }), runtime);
 }
 
-/** What a run leaves: the container, stopped; nothing with --rm. */
-async function clearUp(call: Call, container: Container): Promise<void> {
+/** What a run leaves: the container, stopped; nothing with --rm, and of what could never run. */
+async function clearUp(call: Call, container: Container, keep: boolean): Promise<void> {
   await container.locked(async () => {
     await endProcess(container, 0);
-    await unmountContainer(container, call.flag('rm'));
-    if (call.flag('rm')) await call.store('write', async (store) => container.remove(store));
+    await unmountContainer(container, !keep);
+    if (!keep) await call.store('write', async (store) => container.remove(store));
   });
 }
 
 async function execute(call: Call, container: Container, wanted: Wanted): Promise<number> {
+  let prepared = false;
   try {
     await container.locked(() => prepare(call, container, wanted));
+    prepared = true;
     return await runBundle(container);
   } finally {
-    await clearUp(call, container);
+    await clearUp(call, container, prepared && !call.flag('rm'));
   }
 }
 
 function checkWanted(call: Call, image: Image): Wanted {
   if (process.geteuid?.() !== 0) throw new ImageError('run needs root; create and start work for everybody');
   if (call.flag('tty') && !process.stdin.isTTY) throw new ImageError('-t: the input is no terminal');
+  const workdir = call.text('workdir');
+  if (workdir?.startsWith('/') === false) throw new ImageError(`-w ${workdir}: an absolute path is wanted`);
   return {
     config: (image.config.config ?? {}) as RunConfig,
     volumes: call.texts('volume').map(parseVolume),

@@ -37,8 +37,8 @@ export function findRuntime(wanted: string | null): string {
     const path = inPath(name);
     if (path !== undefined) return path;
   }
-  const missing = wanted ?? 'neither crun nor runc';
-  throw new ImageError(`${missing} is ${wanted === null ? '' : 'not '}installed: containers run under an OCI runtime`);
+  if (wanted !== null) throw new ImageError(`--runtime ${wanted}: not installed; crun, runc or a path is wanted`);
+  throw new ImageError('neither crun nor runc is installed: install one, or name an OCI runtime by --runtime PATH');
 }
 
 /** Writes the bundle. Its root filesystem is named in it. */

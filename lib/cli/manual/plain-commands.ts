@@ -38,12 +38,13 @@ export const mounting: Readonly<Record<string, CommandWords>> = {
     options: { help },
   },
   diff: {
-    words: '[OPTION…] UPPER|MOUNTPOINT',
+    words: '[OPTION…] CONTAINER|MOUNTPOINT|UPPER',
     about:
-      'Lists what an upper adds (A), changes (C) and deletes (D). Of a mountpoint the layers are known; of an upper directory --lower names them, and without --lower everything is added.',
+      'Lists what an upper adds (A), changes (C) and deletes (D). Of a container and of a mountpoint the layers are known; of an upper directory --lower names them, and without --lower everything is added.',
     options: {
       lower: { type: 'string', multiple: true, value: 'DIR[:DIR…]', about: 'lowers, top first; may be repeated' },
       work: { type: 'string', value: 'DIR', about: "the upper's workdir: its index knows changed hard links" },
+      root: { type: 'string', value: 'DIR', about: 'the store in which a name is a container; else as for images' },
       json: { type: 'boolean', about: 'one JSON array, with what has changed of each path' },
       stat: { type: 'boolean', about: 'sizes and what has changed beside each path, and a sum' },
       'name-only': { type: 'boolean', about: 'paths alone' },

@@ -34,9 +34,24 @@ t.test('every instruction', async (t) => {
   const { Cmd: _gone, ...rest } = before;
   t.same(applyInstructions(before, ['ENTRYPOINT ["e"]']), { ...rest, Entrypoint: ['e'] }, 'without the old arguments');
   t.same(applyInstructions(before, ['CMD ["n"]', 'ENTRYPOINT ["e"]']), { ...before, Cmd: ['n'], Entrypoint: ['e'] });
-  for (const wrong of ['RUN x', 'CMD', 'ENV =x', 'ENV A', 'EXPOSE eighty']) {
-    t.throws(() => applyInstructions({}, [wrong]), { name: 'ImageError' }, wrong);
+  const wrong = [
+    'RUN x',
+    'CMD',
+    'ENV =x',
+    'ENV A',
+    'LABEL a',
+    'EXPOSE eighty',
+    'EXPOSE 65536',
+    'EXPOSE 0',
+    'EXPOSE 9-8',
+  ];
+  for (const line of [...wrong, 'CMD ["a"', 'ENTRYPOINT ["a", 1]', 'USER a b', 'STOPSIGNAL FOO', 'STOPSIGNAL 65']) {
+    t.throws(() => applyInstructions({}, [line]), { name: 'ImageError', message: `--change '${line}': ` }, line);
   }
+  t.match(applyInstructions({}, ['CMD [ -f /x ] && y', 'STOPSIGNAL term']), {
+    Cmd: ['/bin/sh', '-c', '[ -f /x ] && y'],
+    StopSignal: 'SIGTERM',
+  });
 });
 
 t.test('a variable keeps its place', async (t) => {
