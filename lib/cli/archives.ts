@@ -1,8 +1,18 @@
 // The commands that bring images in from files and streams, and put them out again. `-` is a standard stream.
 
-import { createReadStream, createWriteStream, existsSync, readdirSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  statSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { removeTree } from '../image/disk.js';
 import { ImageError } from '../image/error.js';
 import { findImage, type Image } from '../image/images.js';
 import { importTar } from '../image/import-tar.js';
@@ -135,6 +145,31 @@ const loadCommand: ImageCommand = {
     }),
 };
 
+/** What fails leaves nothing of what it `made`; a directory that was there stays, empty. */
+async function saving(path: string, made: readonly string[], write: () => Promise<void>): Promise<void> {
+  const wasThere = existsSync(path);
+  try {
+    await write();
+  } catch (error) {
+    for (const one of made) removeTree(one);
+    if (wasThere && !existsSync(path)) mkdirSync(path);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new ImageError(`-o ${path}: ${code === 'ENOSPC' ? 'no space left on the device' : (error as Error).message}`);
+  }
+}
+
+/** A file appears under its name when it is whole; what is no plain file is written as it is. */
+async function saveFile(store: Store, images: readonly Image[], path: string): Promise<void> {
+  const archive = saveArchive(store, images);
+  const isSpecial = existsSync(path) && !lstatSync(path).isFile();
+  const prepared = isSpecial ? path : join(dirname(path), `.${basename(path)}.${process.pid}`);
+  await saving(path, isSpecial ? [] : [prepared], async () => {
+    await pipeline(archive, createWriteStream(prepared));
+    if (!isSpecial) renameSync(prepared, path);
+  });
+}
+
 async function saveTo(store: Store, images: readonly Image[], path: string, format: string | null): Promise<void> {
   if (path === '-') {
     if (process.stdout.isTTY) throw new ImageError('an archive is not written to a terminal; use -o FILE or a pipe');
@@ -146,8 +181,8 @@ async function saveTo(store: Store, images: readonly Image[], path: string, form
     if (isDirectory && readdirSync(path).length > 0) {
       throw new ImageError(`-o ${path}: the directory is not empty; name a new one`);
     }
-    await saveDirectory(store, images, path);
-  } else await pipeline(saveArchive(store, images), createWriteStream(path));
+    await saving(path, [path], () => saveDirectory(store, images, path));
+  } else await saveFile(store, images, path);
 }
 
 const save: ImageCommand = {

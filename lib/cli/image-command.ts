@@ -1,10 +1,11 @@
 // What the commands for images have in common: where the store is, --json, one line for an error, progress for those who
 // watch. A command is a value: its words, its options, and what it does.
 
+import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ErrnoError } from '../errno.js';
+import { ErrnoError, errno } from '../errno.js';
 import { ImageError } from '../image/error.js';
 import { type Access, Store } from '../image/store.js';
 import { TarError } from '../image/tar/entry.js';
@@ -26,7 +27,7 @@ export class Call {
   constructor(values: Values, operands: readonly string[]) {
     this.#values = values;
     this.operands = operands;
-    this.root = storeRoot(this.text('root'));
+    this.root = checkedRoot(storeRoot(this.text('root')));
     this.json = this.flag('json');
     this.progress = new ProgressLines(process.stderr, this.flag('quiet'));
   }
@@ -88,6 +89,18 @@ export function storeRoot(option: string | null): string {
   return join(process.env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'stratafs');
 }
 
+/** What is there and is no directory can be no store. */
+function checkedRoot(root: string): string {
+  let isDirectory = true;
+  try {
+    isDirectory = statSync(root).isDirectory();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') isDirectory = false;
+  }
+  if (isDirectory) return root;
+  throw new ImageError(`the store ${root} is no directory: name another one by --root or STRATAFS_ROOT`);
+}
+
 /** Where the first word is that is neither an option nor the value of one. */
 function firstOperand(argv: readonly string[], options: Options): number {
   for (let at = 0; at < argv.length; at += 1) {
@@ -114,9 +127,15 @@ function parse(name: string, command: ImageCommand, argv: readonly string[]): { 
   }
 }
 
+const full = new Set<unknown>(['ENOSPC', 'EDQUOT', errno.ENOSPC, errno.EDQUOT]);
+
 /** Files and hosts that are not as they should be are no defect of the program. */
-function explained(error: unknown): string {
+function explained(error: unknown, root: string): string {
   const { code, message, stack } = error as NodeJS.ErrnoException;
+  if (code !== undefined && full.has(code)) {
+    const next = '`stratafs gc` removes what no image uses, --root names another one';
+    return `no space left for the store ${root} (${message}): ${next}`;
+  }
   const kinds = [ImageError, TarError, MountError, ErrnoError];
   if (kinds.some((kind) => error instanceof kind) || typeof code === 'string') return message.replaceAll('\n', ' ');
   return stack ?? String(error);
@@ -151,7 +170,7 @@ export async function runImageCommand(name: string, command: ImageCommand, argv:
     return Number(process.exitCode ?? 0);
   } catch (error) {
     call?.progress.clear();
-    process.stderr.write(`stratafs: ${explained(error)}\n`);
+    process.stderr.write(`stratafs: ${explained(error, call?.root ?? '')}\n`);
     return 1;
   } finally {
     call?.progress.clear();

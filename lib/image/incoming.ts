@@ -174,12 +174,11 @@ export class Incoming {
   /** Makes all of it last: whoever sees a name sees all that it needs. */
   async publish(): Promise<void> {
     if (this.#layers.size > 0) await syncFilesystem(this.store.root);
-    for (const [diffId, home] of this.#layers) this.store.publishLayer(home, diffId);
-    for (const [digest, file] of this.#files) this.store.adopt(file, digest);
-    await this.store.keep((kept) => {
-      let list: readonly Kept[] = kept;
-      for (const { name, manifest } of this.#named) list = withName(list, name, manifest);
-      return list;
+    const named = (kept: readonly Kept[]): readonly Kept[] =>
+      this.#named.reduce((list, { name, manifest }) => withName(list, name, manifest), kept);
+    await this.store.keep(named, () => {
+      for (const [diffId, home] of this.#layers) this.store.publishLayer(home, diffId);
+      for (const [digest, file] of this.#files) this.store.adopt(file, digest);
     });
     this.#layers.clear();
     this.#files.clear();

@@ -54,7 +54,8 @@ async function writable<T>(root: string, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error;
-    throw new ImageError(`${root} is not yours to change; --root or STRATAFS_ROOT names another store`);
+    const why = code === 'EROFS' ? 'lies on a read-only filesystem' : 'is not yours to change';
+    throw new ImageError(`${root} ${why}; --root or STRATAFS_ROOT names another store`);
   }
 }
 
@@ -151,13 +152,19 @@ export class Store {
     return manifests.map((one) => parseDescriptor(one, `${this.root}/${INDEX}`));
   }
 
-  /** Changes the list of what is kept; nobody else changes it in between. */
-  async keep(change: (kept: Kept[]) => readonly Kept[]): Promise<void> {
+  /**
+   * Changes the list of what is kept; nobody else changes it in between. `contents` puts in place what the list names: after
+   * the list has found its room on the disk, and before it counts.
+   */
+  async keep(change: (kept: Kept[]) => readonly Kept[], contents: () => void = () => {}): Promise<void> {
     const flags = constants.O_RDONLY | constants.O_CREAT;
     const lock = await FileLock.take(join(this.root, NAMES_LOCK), 'exclusive', { flags });
     try {
       const manifests = change(this.kept());
-      this.#replace(INDEX, JSON.stringify({ schemaVersion: 2, mediaType: OCI.index, manifests }));
+      const prepared = this.staging.fresh();
+      writeDurably(prepared, JSON.stringify({ schemaVersion: 2, mediaType: OCI.index, manifests }));
+      contents();
+      publishFile(prepared, join(this.root, INDEX), this.root);
     } finally {
       lock.release();
     }

@@ -1,12 +1,14 @@
 // The commands for images as processes: what goes in comes out, errors are one line, names keep what they need.
 
 import { Buffer } from 'node:buffer';
-import { createHash } from 'node:crypto';
+import { spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
   existsSync,
   lstatSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -14,7 +16,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { entry, file, onStore, program, tarOf } from '../support/images.js';
 import { freshDirectory, mainScript } from '../support/paths.js';
 
@@ -232,6 +234,57 @@ t.test('mistakes with paths name the path and what to do', async (t) => {
     code: 1,
     err: /layout\/blobs: neither an OCI layout/,
   });
+});
+
+t.test('a store that is no directory', async (t) => {
+  for (const where of [join(base, 'garbage'), join(base, 'garbage/store')]) {
+    for (const words of [['images'], ['ps', '-a'], ['gc'], ['import', '-', 'x']]) {
+      const answer = await run([...words, '--root', where]);
+      t.match(answer, { code: 1, err: /^stratafs: the store .* is no directory: [^\n]+\n$/ }, words.join(' '));
+    }
+  }
+});
+
+/** A small filesystem; null where none can be mounted. */
+function small(t: Test, options: string): string | null {
+  const place = join(base, 'small');
+  mkdirSync(place, { recursive: true });
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'small', place]).status !== 0) return null;
+  t.teardown(() => void spawnSync('umount', [place]));
+  return place;
+}
+
+t.test('save: what does not fit leaves nothing', async (t) => {
+  const place = small(t, 'size=100k');
+  if (place === null) return void t.pass('no mounts here');
+  t.match(await run(['import', '-', 'large'], await tarOf([file('noise', randomBytes(300_000))])), { code: 0 });
+  for (const output of [join(place, 'x.tar'), join(place, 'made/')]) {
+    const answer = await run(['save', '-o', output, 'large']);
+    t.match(answer, { code: 1, err: /^stratafs: -o .*: no space left on the device\n$/ }, output);
+    t.same(readdirSync(place), []);
+  }
+  t.match(await run(['rmi', 'large']), { code: 0 });
+});
+
+t.test('a store without room: the error says what to do, and nothing half-made is left', async (t) => {
+  const place = small(t, 'size=1m');
+  if (place === null) return void t.pass('no mounts here');
+  const store = join(place, 'store');
+  const full = { code: 1, err: /^stratafs: no space left for the store [^\n]*stratafs gc[^\n]*\n$/ };
+  const noise = await tarOf([file('noise', randomBytes(2_000_000))]);
+  t.match(await run(['import', '-q', '-', 'large', '--root', store], noise), full);
+  const tar = await tarOf(system.slice(1, 3));
+  const codes: (number | null)[] = [];
+  // The last of so many is the list of names.
+  for (let inodes = 16; codes.at(-1) !== 0; inodes += 1) {
+    spawnSync('mount', ['-o', `remount,size=1m,nr_inodes=${inodes}`, place]);
+    const answer = await run(['import', '-q', '-', 'small', '--root', store], tar);
+    codes.push(answer.code);
+    if (answer.code === 0) break;
+    t.match(answer, full, `${inodes} inodes`);
+    for (const folder of ['blobs/sha256', 'layers/sha256', 'tmp']) t.same(readdirSync(join(store, folder)), [], folder);
+  }
+  t.ok(codes.length > 2, codes.join(' '));
 });
 
 t.test('mistakes are one line', async (t) => {
