@@ -155,7 +155,8 @@ export class Registry {
       return new ImageError(`cannot ${what}: ${this.host} does not have it${said}; check name and tag`);
     if (status === 429)
       return new ImageError(`cannot ${what}: too many requests to ${this.host}${said}; try again later`);
-    return new ImageError(`cannot ${what}: ${this.host} answered ${status}${said}`);
+    const advice = status === 400 && this.#options.plainHttp ? '; if it speaks HTTPS: without --plain-http' : '';
+    return new ImageError(`cannot ${what}: ${this.host} answered ${status}${said}${advice}`);
   }
 
   #known(): Promise<Credentials | null> {
@@ -167,7 +168,14 @@ export class Registry {
     const first = await send(this.#signed(scope, exchange));
     if (first.status !== 401) return first;
     const challenge = preferred(parseChallenges(first.headers['www-authenticate'] ?? ''));
-    const authorization = challenge === null ? null : await this.#answer(challenge, scope);
+    let authorization: string | null;
+    try {
+      authorization = challenge === null ? null : await this.#answer(challenge, scope);
+    } catch (error) {
+      // Unread, it would keep its connection, and the process with that.
+      first.body.destroy();
+      throw error;
+    }
     if (authorization === null) return first;
     discard(first);
     this.#authorizations.set(scope, authorization);

@@ -13,7 +13,7 @@ import { pull } from '../../../lib/image/registry/pull.js';
 import { push } from '../../../lib/image/registry/push.js';
 import { Store } from '../../../lib/image/store.js';
 import { FakeRegistry } from '../../support/fake-registry.js';
-import { file, tarOf } from '../../support/images.js';
+import { file, onStore, tarOf } from '../../support/images.js';
 import { freshDirectory } from '../../support/paths.js';
 import { Random } from '../../support/random.js';
 
@@ -141,6 +141,20 @@ t.test('a password at the registry itself; a refusal says what to do', async (t)
   const path = join(base, 'basic.json');
   writeFileSync(path, JSON.stringify({ auths: { [g.registry.host]: { auth } } }));
   await t.resolves(g.pull('app:1', { env: { ...env, REGISTRY_AUTH_FILE: path } }));
+});
+
+t.test('credentials that cannot be read end the command, whatever the registry is still sending', async (t) => {
+  const g = await ground(t);
+  g.registry.misbehave = (_request, response) => {
+    response.writeHead(401, { 'www-authenticate': 'Basic realm="fake"' }).write('{');
+    return true;
+  };
+  const path = join(base, 'broken.json');
+  writeFileSync(path, '{broken');
+  const began = Date.now();
+  const run = onStore(join(base, 'broken'), { REGISTRY_AUTH_FILE: path });
+  t.match(await run(['pull', '--plain-http', `${g.registry.host}/app:1`]), { code: 1, err: /broken\.json: / });
+  t.ok(Date.now() - began < 40_000, 'without waiting for the connection to be idle for a minute');
 });
 
 t.test('credentials stay with the registry when it leads elsewhere', async (t) => {
