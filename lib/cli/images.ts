@@ -1,5 +1,6 @@
 // The commands that look at images and at what the store holds, and that name, unname and clean.
 
+import { containerUsage } from '../image/container/sealed.js';
 import { hexOf } from '../image/digest.js';
 import { ImageError } from '../image/error.js';
 import { collect, usage } from '../image/gc.js';
@@ -242,19 +243,40 @@ const rmi: ImageCommand = {
 
 const gc: ImageCommand = {
   words: '',
-  about: 'Removes what no image uses: blobs, layers, broken downloads.',
+  about:
+    'Removes what no image uses: blobs, layers, broken downloads; and what containers that are not mounted have twice, uppers that a commit has made layers of.',
   operands: [0, 0],
   run: (call) =>
     call.store('clean', async (store) => {
-      const { blobs, layers, partial, bytes } = collect(store, true);
-      const text = `removed ${layers} layers, ${blobs} blobs, ${partial} broken downloads: ${formatBytes(bytes)}\n`;
-      call.answer({ blobs, layers, partial, bytes }, text);
+      const removed = collect(store, true);
+      const { blobs, layers, partial, uppers, bytes } = removed;
+      const what = `${layers} layers, ${blobs} blobs, ${partial} broken downloads, ${uppers} sealed uppers`;
+      call.answer(removed, `removed ${what}: ${formatBytes(bytes)}\n`);
     }),
 };
 
+interface ContainerRow {
+  readonly name: string;
+  readonly image: string;
+  readonly size: number;
+  readonly sealed: number;
+}
+
+const containerRows = (root: string): ContainerRow[] =>
+  containerUsage(root).map(({ container: { record }, size, sealed }) => {
+    return { name: record.name, image: record.image, size, sealed };
+  });
+
+function containerTable(rows: readonly ContainerRow[]): string {
+  if (rows.length === 0) return '';
+  const cells = rows.map(({ name, image, size, sealed }) => [name, image, formatBytes(size), formatBytes(sealed)]);
+  return `\n${formatTable(['CONTAINER', 'IMAGE', 'SIZE', 'IN LAYERS'], cells)}\n`;
+}
+
 const du: ImageCommand = {
   words: '',
-  about: 'Shows how much disk images take: to themselves, and together with others.',
+  about:
+    'Shows how much disk images take: to themselves, and together with others; and containers: all they have changed, and what of it commits have made layers of, which gc removes once they are stopped.',
   operands: [0, 0],
   run: (call) =>
     call.store('read', async (store) => {
@@ -274,7 +296,10 @@ const du: ImageCommand = {
         ...[unique, shared, unique + shared].map(formatBytes),
       ]);
       const table = formatTable(['IMAGE', 'IMAGE ID', 'UNIQUE', 'SHARED', 'SIZE'], cells);
-      call.answer({ images: rows, total }, `${table}total ${formatBytes(total)}\n`);
+      const containers = containerRows(call.root);
+      const sum = containers.reduce((all, { size }) => all + size, total);
+      const text = `${table}${containerTable(containers)}total ${formatBytes(sum)}\n`;
+      call.answer({ images: rows, containers, total: sum }, text);
     }),
 };
 

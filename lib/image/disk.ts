@@ -111,15 +111,26 @@ export interface Visit {
   readonly stat: import('node:fs').BigIntStats;
 }
 
+/** null when it has gone: trees that are in use can be looked at, too. */
+function stillThere<T>(look: () => T): T | null {
+  try {
+    return look();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
 /** Everything in the tree at `root`, parents first. */
 export function* walkTree(root: string): Generator<Visit> {
   const pending: { path: string; at: Buffer }[] = [{ path: '', at: Buffer.from(root) }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { path, at } = next;
-    const stat = lstatSync(at, { bigint: true });
+    const stat = stillThere(() => lstatSync(at, { bigint: true }));
+    if (stat === null) continue;
     yield { path, stat };
     if (!stat.isDirectory()) continue;
-    for (const name of readdirSync(at, { encoding: 'buffer' })) {
+    for (const name of stillThere(() => readdirSync(at, { encoding: 'buffer' })) ?? []) {
       const own = name.toString('latin1');
       pending.push({ path: path === '' ? own : `${path}/${own}`, at: within(at, name) });
     }

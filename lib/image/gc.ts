@@ -3,6 +3,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { manifestsInUse } from './container/containers.js';
+import { freeSealed } from './container/sealed.js';
 import type { Digest } from './digest.js';
 import { removeTree } from './disk.js';
 import { ImageError } from './error.js';
@@ -15,6 +16,8 @@ export interface Collected {
   readonly layers: number;
   /** Downloads that were broken off. */
   readonly partial: number;
+  /** Of containers, which the store has as layers. */
+  readonly uppers: number;
   readonly bytes: number;
 }
 
@@ -60,10 +63,10 @@ function removePartial(store: Store): { count: number; bytes: number } {
 }
 
 /**
- * Removes what no image needs, and with `downloads` what was broken off. The store must be open to be cleaned: nobody
- * else is adding to it.
+ * Removes what no image needs, and with `all` what was broken off and what containers have twice. The store must be open
+ * to be cleaned: nobody else is adding to it.
  */
-export function collect(store: Store, downloads: boolean): Collected {
+export function collect(store: Store, all: boolean): Collected {
   const reached = reach(store);
   let bytes = 0;
   const layers = store.layers.list().filter((diffId) => !reached.layers.has(diffId));
@@ -76,8 +79,15 @@ export function collect(store: Store, downloads: boolean): Collected {
     bytes += store.blobs.size(digest);
     store.blobs.remove(digest);
   }
-  const partial = downloads ? removePartial(store) : { count: 0, bytes: 0 };
-  return { blobs: blobs.length, layers: layers.length, partial: partial.count, bytes: bytes + partial.bytes };
+  const partial = all ? removePartial(store) : { count: 0, bytes: 0 };
+  const uppers = all ? freeSealed(store) : { count: 0, bytes: 0 };
+  return {
+    blobs: blobs.length,
+    layers: layers.length,
+    partial: partial.count,
+    uppers: uppers.count,
+    bytes: bytes + partial.bytes + uppers.bytes,
+  };
 }
 
 export interface Usage {

@@ -139,6 +139,78 @@ t.test('the same tree after it was stopped and started', async (t) => {
   await run(['rm', '-f', 'copy']);
 });
 
+t.test(
+  'gc: layers take the place of the sealed uppers of a container that is stopped, and nobody notices',
+  async (t) => {
+    type Told = { containers: { name: string; size: number; sealed: number }[] };
+    writeFileSync(join(merged, 'since'), 'x');
+    const tree = await treeAt(merged);
+    t.match(await json('gc'), { uppers: 0 }, 'it is mounted');
+    const [before] = ((await json('du')) as Told).containers;
+    t.ok(before !== undefined && before.sealed > 0 && before.size > before.sealed);
+    const sealed = uppers().length - 1;
+    t.ok(sealed >= 3, uppers().join(' '));
+    t.match(await run(['stop', 'c']), { code: 0 });
+    t.match(await json('gc'), { uppers: sealed });
+    t.equal(uppers().length, 1);
+    t.match(((await json('du')) as Told).containers, [{ name: 'c', sealed: 0 }]);
+    t.match(await json('gc'), { uppers: 0 });
+    t.match(await run(['start', 'c']), { code: 0 });
+    t.same(differences(unnumbered(await treeAt(merged)), unnumbered(tree)), []);
+    t.same((await run(['diff', 'c'])).out.toString(), 'A /since\n');
+    const layers = await layersOf('app:3');
+    t.match(await run(['commit', 'c', 'app:3']), { code: 0 });
+    t.same((await layersOf('app:3')).slice(0, -1), layers, 'one layer more');
+    t.match(await run(['stop', 'c']), { code: 0 });
+    t.match(await json('gc'), { uppers: 1 }, 'again, from another number on');
+    t.match(await run(['start', 'c']), { code: 0 });
+    t.same(differences(unnumbered(await treeAt(merged)), unnumbered(tree)), []);
+    t.match(await run(['verify']), { code: 0 });
+  },
+);
+
+t.test(
+  'gc: flags of chattr and an index of hard links are nothing that layers have, so such uppers stay',
+  async (t) => {
+    await run(
+      ['import', '-', 'flags:1'],
+      await tarOf([...system, file('h1', 'x'), { entry: entry('h2', { type: 'hardlink', target: 'h1' }) }]),
+    );
+    await run(['create', 'flags:1', '--name', 'f']);
+    const own = join(root, 'containers', 'f');
+    for (const change of ['chattr +i motd', 'for x in h1 h2; do echo $x >>$x; done']) {
+      await run(['start', 'f']);
+      t.match(await program(['sh', '-c', `cd ${own}/merged && ${change}`]), { code: 0, err: '' }, change);
+      t.match(await run(['commit', 'f', 'flags:2']), { code: 0, err: /sealed/ });
+      writeFileSync(join(own, 'merged/h1'), 'again');
+      t.match(await run(['stop', 'f']), { code: 0 });
+      t.match(await json('gc'), { uppers: 0 }, change);
+    }
+    await run(['start', 'f']);
+    t.equal(readFileSync(join(own, 'merged/h2'), 'utf8'), 'again');
+    await program(['chattr', '-i', join(own, 'merged/motd')]);
+    t.match(await run(['rm', '-f', 'f']), { code: 0 });
+  },
+);
+
+t.test('gc, killed between the record and the removal: the rest goes next time', async (t) => {
+  writeFileSync(join(merged, 'since'), 'y');
+  t.match(await run(['commit', 'c', 'app:3']), { code: 0 });
+  const tree = await treeAt(merged);
+  t.match(await run(['stop', 'c']), { code: 0 });
+  const record = JSON.parse(readFileSync(join(home, 'container.json'), 'utf8'));
+  const [first = '', last = ''] = uppers().sort((a, b) => Number(a.slice(6)) - Number(b.slice(6)));
+  const [image] = (await json('inspect', 'app:3')) as [{ RootFS: { Layers: string[] } }];
+  const later = { ...record, layers: image.RootFS.Layers, sealed: 0, first: Number(last.slice('upper-'.length)) };
+  writeFileSync(join(home, 'container.json'), JSON.stringify(later));
+  t.match(await run(['start', 'c']), { code: 0 });
+  t.same(differences(unnumbered(await treeAt(merged)), unnumbered(tree)), [], `without ${first}`);
+  t.match(await run(['stop', 'c']), { code: 0 });
+  t.match(await json('gc'), { uppers: 1 });
+  t.same(uppers(), [last]);
+  t.match(await run(['start', 'c']), { code: 0 });
+});
+
 t.test('a hard link of the image that changed under one name: committed, and told', async (t) => {
   const linked = [...system, file('h1', 'x'), { entry: entry('h2', { type: 'hardlink', target: 'h1' }) }];
   await run(['import', '-', 'linked:1'], await tarOf(linked));

@@ -14,7 +14,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Digest } from '../digest.js';
 import { removeTree, syncDirectory, writeDurably } from '../disk.js';
 import { ImageError } from '../error.js';
@@ -22,7 +22,7 @@ import { FileLock } from '../file-lock.js';
 import { type Image, imageOf } from '../images.js';
 import { type Descriptor, parseDescriptor, parseJson } from '../model.js';
 import type { Store } from '../store.js';
-import { uppersIn } from './uppers.js';
+import { upperNumber, uppersIn } from './uppers.js';
 
 const HOME = 'containers';
 const RECORD = 'container.json';
@@ -40,6 +40,8 @@ export interface ContainerRecord {
   readonly layers: readonly Digest[];
   /** How many of its uppers, the oldest ones, are layers of the image; none if it is not there. */
   readonly sealed?: number;
+  /** The number of the first upper that counts; layers of the store stand for those before, which go. 0 if it is not there. */
+  readonly first?: number;
   /** The command that `run` was given; null for one that was only created. */
   readonly command: readonly string[] | null;
 }
@@ -68,7 +70,21 @@ export class Container {
 
   /** Oldest first. The last is the one that is written to. */
   uppers(): string[] {
-    return uppersIn(this.directory).map((name) => join(this.directory, name));
+    const counts = (name: string): boolean => (upperNumber(name) ?? 0) >= (this.record.first ?? 0);
+    return this.#namedUppers()
+      .filter(counts)
+      .map((name) => join(this.directory, name));
+  }
+
+  #namedUppers(): string[] {
+    return uppersIn(this.directory);
+  }
+
+  /** Those that a removal left which did not end. */
+  leftOvers(): string[] {
+    const counting = this.uppers();
+    const all = this.#namedUppers().map((name) => join(this.directory, name));
+    return all.filter((path) => !counting.includes(path));
   }
 
   upper(): string {
@@ -95,7 +111,16 @@ export class Container {
   goOnFrom(image: Image, called: string): void {
     const { mediaType, digest, size } = image.descriptor;
     const sealed = this.uppers().length - 1;
-    const record: ContainerRecord = { ...this.record, image: called, manifest: { mediaType, digest, size }, sealed };
+    this.#write({ ...this.record, image: called, manifest: { mediaType, digest, size }, sealed });
+  }
+
+  /** The unpacked layers of its image, `layers`, take the place of those of its uppers that are in it. */
+  goOnOver(layers: readonly Digest[]): void {
+    const first = upperNumber(basename(this.unsaved()[0] as string)) as number;
+    this.#write({ ...this.record, layers, sealed: 0, first });
+  }
+
+  #write(record: ContainerRecord): void {
     const file = join(this.directory, RECORD);
     removeTree(`${file}.new`);
     writeDurably(`${file}.new`, JSON.stringify(record));

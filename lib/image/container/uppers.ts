@@ -6,11 +6,14 @@ import { readdirSync } from 'node:fs';
 const FIRST = 'upper';
 const form = /^upper(?:-(\d{1,9}))?$/;
 
+/** 0 for `upper`, 1 for `upper-1` …; null for what is none. */
+export function upperNumber(name: string): number | null {
+  const match = form.exec(name);
+  return match === null ? null : Number(match[1] ?? 0);
+}
+
 /** Their names, oldest first. */
 export function uppersIn(directory: string): string[] {
-  const numbers = readdirSync(directory).flatMap((name) => {
-    const match = form.exec(name);
-    return match === null ? [] : [Number(match[1] ?? 0)];
-  });
+  const numbers = readdirSync(directory).flatMap((name) => upperNumber(name) ?? []);
   return numbers.sort((a, b) => a - b).map((number) => (number === 0 ? FIRST : `${FIRST}-${number}`));
 }
