@@ -19,6 +19,7 @@ import { importTar } from '../image/import-tar.js';
 import { Incoming } from '../image/incoming.js';
 import { load } from '../image/load.js';
 import { hostPlatform, type Platform, parsePlatform } from '../image/platform.js';
+import { counted } from '../image/progress.js';
 import { familiarName, fullName, parseReference } from '../image/reference.js';
 import { parseSize } from '../image/room.js';
 import { saveArchive, saveDirectory } from '../image/save.js';
@@ -118,6 +119,17 @@ export function creationTime(): string {
   return new Date(epoch !== undefined && /^\d+$/.test(epoch) ? Number(epoch) * 1000 : Date.now()).toISOString();
 }
 
+async function spooled(call: Call, path: string, incoming: Incoming): Promise<TarSpool> {
+  const task = call.progress.task(
+    'load',
+    'reading',
+    path === '-' ? null : (statSync(path, { throwIfNoEntry: false })?.size ?? null),
+  );
+  const spool = await TarSpool.of(counted(input(path), task), incoming);
+  task.end('read');
+  return spool;
+}
+
 const loadCommand: ImageCommand = {
   words: '[OPTION…] [FILE|DIR|-]',
   about:
@@ -134,9 +146,7 @@ const loadCommand: ImageCommand = {
       const path = call.text('input') ?? call.operands[0] ?? '-';
       const incoming = new Incoming(store, call.progress, mostUnpacked(call));
       const isDirectory = path !== '-' && existsSync(path) && statSync(path).isDirectory();
-      const spool = isDirectory
-        ? new DirectorySpool(path)
-        : await reading(path, () => TarSpool.of(input(path), incoming));
+      const spool = isDirectory ? new DirectorySpool(path) : await reading(path, () => spooled(call, path, incoming));
       const name = call.text('name');
       const request = { platform: platformOf(call), name: name === null ? null : fullName(parseReference(name)) };
       const images = await named(path, () => load(incoming, spool, request));
@@ -160,8 +170,7 @@ async function saving(path: string, made: readonly string[], write: () => Promis
 }
 
 /** A file appears under its name when it is whole; what is no plain file is written as it is. */
-async function saveFile(store: Store, images: readonly Image[], path: string): Promise<void> {
-  const archive = saveArchive(store, images);
+async function saveFile(archive: AsyncIterable<Uint8Array>, path: string): Promise<void> {
   const isSpecial = existsSync(path) && !lstatSync(path).isFile();
   const prepared = isSpecial ? path : join(dirname(path), `.${basename(path)}.${process.pid}`);
   await saving(path, isSpecial ? [] : [prepared], async () => {
@@ -170,19 +179,20 @@ async function saveFile(store: Store, images: readonly Image[], path: string): P
   });
 }
 
-async function saveTo(store: Store, images: readonly Image[], path: string, format: string | null): Promise<void> {
+async function saveTo(call: Call, store: Store, images: readonly Image[], path: string): Promise<void> {
+  const archive = (): AsyncIterable<Uint8Array> => saveArchive(store, images, call.progress);
   if (path === '-') {
     if (process.stdout.isTTY) throw new ImageError('an archive is not written to a terminal; use -o FILE or a pipe');
-    await pipeline(saveArchive(store, images), process.stdout, { end: false });
+    await pipeline(archive(), process.stdout, { end: false });
     return;
   }
   const isDirectory = existsSync(path) && statSync(path).isDirectory();
-  if (format === 'dir' || path.endsWith('/') || isDirectory) {
+  if (call.text('format') === 'dir' || path.endsWith('/') || isDirectory) {
     if (isDirectory && readdirSync(path).length > 0) {
       throw new ImageError(`-o ${path}: the directory is not empty; name a new one`);
     }
-    await saving(path, [path], () => saveDirectory(store, images, path));
-  } else await saveFile(store, images, path);
+    await saving(path, [path], () => saveDirectory(store, images, path, call.progress));
+  } else await saveFile(archive(), path);
 }
 
 const save: ImageCommand = {
@@ -204,7 +214,7 @@ const save: ImageCommand = {
         throw new ImageError(`-o ${output}: there is no directory ${dirname(output)}; make it first`);
       }
       const images = call.operands.map((name) => findImage(store, name));
-      await saveTo(store, images, output, format);
+      await saveTo(call, store, images, output);
       if (output !== '-') call.answer({ output, images: images.map(summary) }, '');
     }),
 };

@@ -9,6 +9,7 @@ import { publishFile, writeDurably, writeStream } from './disk.js';
 import { type Image, NAME } from './images.js';
 import { OCI } from './media.js';
 import type { Descriptor } from './model.js';
+import { counted, type Reporter } from './progress.js';
 import { familiarName, parseReference } from './reference.js';
 import type { Store } from './store.js';
 import type { TarEntry } from './tar/entry.js';
@@ -82,11 +83,11 @@ async function* once(data: Buffer): AsyncGenerator<Uint8Array> {
   yield data;
 }
 
-function* members(store: Store, images: readonly Image[]): Generator<Outgoing> {
+function* members(store: Store, images: readonly Image[], reporter: Reporter): Generator<Outgoing> {
   yield { entry: member('blobs', 'directory', 0) };
   yield { entry: member('blobs/sha256', 'directory', 0) };
   for (const { digest, size } of blobsOf(images)) {
-    yield { entry: member(blobPath(digest), 'file', size), data: checkedBlob(store, digest, size) };
+    yield { entry: member(blobPath(digest), 'file', size), data: checkedBlob(store, digest, size, reporter) };
   }
   for (const [path, data] of [
     ['index.json', indexOf(images)],
@@ -97,23 +98,35 @@ function* members(store: Store, images: readonly Image[]): Generator<Outgoing> {
   }
 }
 
-function checkedBlob(store: Store, digest: Digest, size: number): AsyncIterable<Uint8Array> {
-  return verified(store.blobs.read(digest), { digest, size }, `blob ${digest}`);
+async function* checkedBlob(
+  store: Store,
+  digest: Digest,
+  size: number,
+  reporter: Reporter,
+): AsyncGenerator<Uint8Array> {
+  const task = reporter.task(hexOf(digest).slice(0, 12), 'saving', size);
+  yield* verified(counted(store.blobs.read(digest), task), { digest, size }, `blob ${digest}`);
+  task.end('saved');
 }
 
 /** The images as one tar. */
-export function saveArchive(store: Store, images: readonly Image[]): AsyncIterable<Uint8Array> {
-  return writeTar(members(store, images));
+export function saveArchive(store: Store, images: readonly Image[], reporter: Reporter): AsyncIterable<Uint8Array> {
+  return writeTar(members(store, images, reporter));
 }
 
 /** The images as an OCI layout in `directory`, which must not be there yet or be empty. */
-export async function saveDirectory(store: Store, images: readonly Image[], directory: string): Promise<void> {
+export async function saveDirectory(
+  store: Store,
+  images: readonly Image[],
+  directory: string,
+  reporter: Reporter,
+): Promise<void> {
   const blobs = join(directory, 'blobs', 'sha256');
   mkdirSync(blobs, { recursive: true });
   for (const { digest, size } of blobsOf(images)) {
     const prepared = join(blobs, `.${hexOf(digest)}`);
     rmSync(prepared, { force: true });
-    await writeStream(prepared, checkedBlob(store, digest, size));
+    await writeStream(prepared, checkedBlob(store, digest, size, reporter));
     publishFile(prepared, join(directory, blobPath(digest)), blobs);
   }
   writeDurably(join(directory, 'oci-layout'), LAYOUT);

@@ -259,7 +259,7 @@ t.test('save: what does not fit leaves nothing', async (t) => {
   if (place === null) return void t.pass('no mounts here');
   t.match(await run(['import', '-', 'large'], await tarOf([file('noise', randomBytes(300_000))])), { code: 0 });
   for (const output of [join(place, 'x.tar'), join(place, 'made/')]) {
-    const answer = await run(['save', '-o', output, 'large']);
+    const answer = await run(['save', '-q', '-o', output, 'large']);
     t.match(answer, { code: 1, err: /^stratafs: -o .*: no space left on the device\n$/ }, output);
     t.same(readdirSync(place), []);
   }
@@ -285,6 +285,15 @@ t.test('a store without room: the error says what to do, and nothing half-made i
     for (const folder of ['blobs/sha256', 'layers/sha256', 'tmp']) t.same(readdirSync(join(store, folder)), [], folder);
   }
   t.ok(codes.length > 2, codes.join(' '));
+});
+
+t.test('save and load tell how far they are, on standard error', async (t) => {
+  t.match(await run(['import', '-', 'told'], await tarOf(system)), { code: 0 });
+  const saved = await run(['save', 'told']);
+  t.match(saved, { code: 0, err: /^(?:[0-9a-f]{12}: saved \(.*\)\n){3}$/ });
+  t.match(await run(['save', '-q', 'told']), { code: 0, err: '' });
+  t.match(await run(['load'], saved.out), { code: 0, err: /^load: read \(.*\)\n/ });
+  t.match(await run(['rmi', 'told']), { code: 0 });
 });
 
 t.test('mistakes are one line', async (t) => {

@@ -150,7 +150,8 @@ async function recordContainer(call: Call, store: Store, name: string, common: C
 export const commit: ImageCommand = {
   words:
     "[-m MESSAGE] [-a AUTHOR] [-c 'ENV A=b']… [--squash] [--zstd] [--no-pause] [--base IMAGE] CONTAINER|MOUNTPOINT|UPPER NAME[:TAG]",
-  about: 'Seals what a container changed into a layer, and makes an image that ends in it.',
+  about:
+    'Seals what a container changed into a layer, and makes an image that ends in it. A container that is mounted goes on with a fresh upper over the sealed one; a mount that is no container goes on with its upper as it is, which its command line names: let its writers rest meanwhile.',
   options: {
     message: { type: 'string', short: 'm' },
     author: { type: 'string', short: 'a' },
