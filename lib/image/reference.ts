@@ -41,6 +41,8 @@ function splitTag(name: string): [name: string, tag: string | null] {
 
 /** Throws ImageError for what is no name. Without tag and digest the tag is `latest`. */
 export function parseReference(text: string): Reference {
+  const [, scheme] = /^([a-z][a-z+-]*:\/\/)/i.exec(text) ?? [];
+  if (scheme !== undefined) throw wrong(text, `leave out ${scheme}; --plain-http is about HTTP`);
   const at = text.indexOf('@');
   const digest = at < 0 ? null : text.slice(at + 1);
   if (digest !== null && !isDigest(digest)) throw wrong(text, `'${digest}' is no sha256 digest`);

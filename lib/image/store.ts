@@ -59,6 +59,17 @@ async function writable<T>(root: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
+function manifestsIn(text: Buffer, file: string): readonly unknown[] {
+  let manifests: unknown;
+  try {
+    ({ manifests } = parseJson(text, file));
+  } catch {
+    // Told below.
+  }
+  if (Array.isArray(manifests)) return manifests;
+  throw new ImageError(`${file} is damaged: put back a copy, or begin another store (--root)`);
+}
+
 export class Store {
   readonly root: string;
   readonly blobs: Blobs;
@@ -147,9 +158,9 @@ export class Store {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw error;
     }
-    const { manifests } = parseJson(text, `${this.root}/${INDEX}`);
-    if (!Array.isArray(manifests)) throw new ImageError(`${this.root}/${INDEX} lists no manifests`);
-    return manifests.map((one) => parseDescriptor(one, `${this.root}/${INDEX}`));
+    const file = `${this.root}/${INDEX}`;
+    const manifests = manifestsIn(text, file);
+    return manifests.map((one) => parseDescriptor(one, file));
   }
 
   /**

@@ -254,6 +254,24 @@ function small(t: Test, options: string): string | null {
   return place;
 }
 
+t.test('a damaged list of names: every command says so, none takes it for an empty store', async (t) => {
+  const damaged = join(base, 'damaged');
+  t.match(await run(['import', '-', 'x', '--root', damaged], await tarOf(system)), { code: 0 });
+  for (const text of ['{', '{}', '']) {
+    writeFileSync(join(damaged, 'index.json'), text);
+    for (const words of [['images'], ['gc'], ['rmi', 'x'], ['import', '-', 'y']]) {
+      const answer = await run([...words, '-q', '--root', damaged], await tarOf(system));
+      t.match(
+        answer,
+        { code: 1, err: /^stratafs: .*index\.json is damaged: put back a copy[^\n]*\n$/ },
+        words.join(' '),
+      );
+    }
+  }
+  const layers = readdirSync(join(damaged, 'layers/sha256'));
+  t.equal(layers.length, 1);
+});
+
 t.test('save: what does not fit leaves nothing', async (t) => {
   const place = small(t, 'size=100k');
   if (place === null) return void t.pass('no mounts here');

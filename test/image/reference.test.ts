@@ -29,6 +29,12 @@ t.test('whole names and short ones', async (t) => {
   }
 });
 
+t.test('an address is told what to leave out', async (t) => {
+  for (const scheme of ['http://', 'https://', 'docker://', 'oci-archive://']) {
+    t.throws(() => parseReference(`${scheme}localhost:5000/x`), { message: `leave out ${scheme}` });
+  }
+});
+
 t.test('what is no name', async (t) => {
   const wrong = [
     '',

@@ -134,7 +134,11 @@ export const run: ImageCommand = {
     },
     workdir: { type: 'string', short: 'w', value: 'DIRECTORY', about: 'working directory' },
     user: { type: 'string', short: 'u', value: 'USER[:GROUP]', about: 'who runs it' },
-    runtime: { type: 'string', value: 'crun|runc', about: 'what runs it, or a path; crun, else runc by itself' },
+    runtime: {
+      type: 'string',
+      value: 'crun|runc',
+      about: 'what runs it, or a path; by itself crun, or runc where crun is not there or refuses the host',
+    },
   },
   operands: [1, Number.POSITIVE_INFINITY],
   async run(call) {

@@ -27,13 +27,23 @@ function inPath(name: string): string | undefined {
   return directories.map((directory) => join(directory || '.', name)).find(isProgram);
 }
 
+/** crun refuses hosts where both versions of cgroups have controllers. */
+function inOrder(): readonly string[] {
+  try {
+    const controllers = readFileSync('/sys/fs/cgroup/unified/cgroup.controllers', 'utf8').trim();
+    return controllers === '' ? known : [...known].reverse();
+  } catch {
+    return known;
+  }
+}
+
 /** The path of the runtime; of the one called `wanted`, if one is. */
 export function findRuntime(wanted: string | null): string {
   if (wanted?.includes('/') === true) {
     if (isProgram(wanted)) return wanted;
     throw new ImageError(`--runtime ${wanted}: there is no such program`);
   }
-  for (const name of wanted === null ? known : [wanted]) {
+  for (const name of wanted === null ? inOrder() : [wanted]) {
     const path = inPath(name);
     if (path !== undefined) return path;
   }
