@@ -62,21 +62,14 @@ function input(path: string): AsyncIterable<Uint8Array> {
 
 /** What is wrong with an archive is told with its name. */
 async function reading<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const name = path === '-' ? 'standard input' : path;
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof TarError)) throw error;
-    throw new ImageError(`${path === '-' ? 'standard input' : path} is no archive, or damaged: ${error.message}`);
-  }
-}
-
-/** The same for what is an archive, and not of images. */
-async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
-    throw new ImageError(`${path === '-' ? 'standard input' : path}: ${error.message}`);
+    const { message } = error as Error;
+    if (error instanceof TarError) throw new ImageError(`${name} is no archive, or damaged: ${message}`);
+    if (error instanceof ImageError && !message.startsWith(name)) throw new ImageError(`${name}: ${message}`);
+    throw error;
   }
 }
 
@@ -149,7 +142,7 @@ const loadCommand: ImageCommand = {
       const spool = isDirectory ? new DirectorySpool(path) : await reading(path, () => spooled(call, path, incoming));
       const name = call.text('name');
       const request = { platform: platformOf(call), name: name === null ? null : fullName(parseReference(name)) };
-      const images = await named(path, () => load(incoming, spool, request));
+      const images = await reading(path, () => load(incoming, spool, request));
       const text = images.map((image) => `loaded: ${image.name === null ? image.id : familiarName(image.name)}\n`);
       call.answer(images.map(summary), text.join(''));
     }),
