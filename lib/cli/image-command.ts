@@ -1,7 +1,7 @@
 // What the commands for images have in common: where the store is, --json, one line for an error, progress for those who
 // watch. A command is a value: its words, its options, and what it does.
 
-import { statSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -94,8 +94,14 @@ function checkedRoot(root: string): string {
   let isDirectory = true;
   try {
     isDirectory = statSync(root).isDirectory();
+    if (isDirectory) accessSync(root, constants.R_OK | constants.X_OK);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') isDirectory = false;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES') {
+      const next = 'its owner can share it by chmod 755; --root or STRATAFS_ROOT names another one';
+      throw new ImageError(`the store ${root} cannot be read (permission denied): ${next}`);
+    }
+    if (code === 'ENOTDIR') isDirectory = false;
   }
   if (isDirectory) return root;
   throw new ImageError(`the store ${root} is no directory: name another one by --root or STRATAFS_ROOT`);

@@ -179,6 +179,10 @@ t.test('a store of somebody else can be read and not changed', { skip: process.g
   chmodSync(root, 0o755);
   const answer = await stranger('images', '--root', root, '--json');
   t.match(JSON.parse(answer.out.toString()), [{ name: 'two:latest' }]);
+  t.match(await run(['create', '--name', 'secret', 'two']), { code: 0 });
+  const usage = await stranger('du', '--root', root, '--json');
+  t.match(JSON.parse(usage.out.toString()), { images: [{ name: 'two:latest' }], containers: [] });
+  t.match(await run(['rm', 'secret']), { code: 0 });
   t.match(await stranger('rmi', '--root', root, 'two'), {
     code: 1,
     err: /^stratafs: .* is not yours to change; --root [^\n]+\n$/,

@@ -24,7 +24,7 @@ import { type Descriptor, parseDescriptor, parseJson } from '../model.js';
 import type { Store } from '../store.js';
 import { upperNumber, uppersIn } from './uppers.js';
 
-const HOME = 'containers';
+export const HOME = 'containers';
 const RECORD = 'container.json';
 
 export interface ContainerRecord {

@@ -1,7 +1,7 @@
 // Uppers that a commit sealed, and that the store has as unpacked layers since: a container that is not mounted can do without
 // them. While it is mounted they keep every inode what it was.
 
-import { existsSync, readdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { check } from '../../sys/check.js';
 import { O_DIRECTORY, O_RDONLY } from '../../sys/constants.js';
@@ -12,7 +12,7 @@ import type { Digest } from '../digest.js';
 import { diskUsage, removeTree, walkTree } from '../disk.js';
 import { FileLock } from '../file-lock.js';
 import type { Store } from '../store.js';
-import { type Container, findContainer, listContainers } from './containers.js';
+import { type Container, findContainer, HOME, listContainers } from './containers.js';
 import { mountOf } from './mount-table.js';
 
 export interface Freed {
@@ -100,6 +100,15 @@ export function freeSealed(store: Store): Freed {
   return sum;
 }
 
+function isReadable(directory: string): boolean {
+  try {
+    accessSync(directory, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export interface ContainerUsage {
   readonly container: Container;
   /** Bytes that it takes on disk beside its image. */
@@ -108,7 +117,10 @@ export interface ContainerUsage {
   readonly sealed: number;
 }
 
+/** Nothing for whoever may not look at them: they are their owner's, in a store for all. */
 export function containerUsage(root: string): ContainerUsage[] {
+  const home = join(root, HOME);
+  if (!existsSync(home) || !isReadable(home)) return [];
   const sum = (paths: readonly string[]): number => paths.reduce((all, path) => all + diskUsage(path), 0);
   return listContainers(root).map((container) => {
     const sealed = sum([...sealedOf(container), ...container.leftOvers()]);
