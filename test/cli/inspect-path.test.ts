@@ -91,6 +91,9 @@ t.test('complaints', async (t) => {
   };
   t.match(await complaint('/etc'), 'stratafs: /etc is in no stratafs mount: give a path of one, or an image (');
   t.match(await complaint(join(at, 'none')), /no layer of the mount at .* has it, nor hides it\n$/);
-  t.match(await complaint('none'), /no image none in .*: pull, load or import it first; `stratafs images` lists what is there\n$/);
+  t.match(
+    await complaint('none'),
+    /no image none in .*: pull, load or import it first; `stratafs images` lists what is there\n$/,
+  );
   t.match(await complaint('--type', 'x', 'none'), '--type x: image or path is wanted');
 });
