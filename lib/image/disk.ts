@@ -3,6 +3,7 @@
 
 import { Buffer } from 'node:buffer';
 import {
+  accessSync,
   chmodSync,
   closeSync,
   fsyncSync,
@@ -109,6 +110,16 @@ export interface Visit {
   /** Relative to the tree, one character a byte; '' for the tree itself. */
   readonly path: string;
   readonly stat: import('node:fs').BigIntStats;
+}
+
+/** access(2), for whoever asks before trying. */
+export function mayAccess(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** null when it has gone: trees that are in use can be looked at, too. */

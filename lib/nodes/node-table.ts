@@ -73,11 +73,8 @@ export class NodeTable<N extends KernelNode> {
     if (node === undefined || id === ROOT_ID) return;
     assert(node.nlookup >= count, 'the kernel forgets no more than it was told');
     node.nlookup -= count;
-    if (node.nlookup === 0) this.drop(node);
-  }
-
-  drop(node: N): void {
-    this.#remove(node.id);
+    if (node.nlookup > 0) return;
+    this.#remove(id);
     node.id = 0;
     this.#onGone(node);
   }
@@ -88,10 +85,10 @@ export class NodeTable<N extends KernelNode> {
     }
   }
 
+  /** `id` is in use. */
   #remove(id: number): void {
     const number = Math.floor(id / PAGE);
-    const page = this.#pages.get(number);
-    if (page === undefined || page.slots[id % PAGE] === null) return;
+    const page = this.#pages.get(number) as Page<N>;
     page.slots[id % PAGE] = null;
     page.live -= 1;
     this.#size -= 1;

@@ -67,19 +67,19 @@ export function copiedFile(u: Union, node: FileNode, copy: DataCopy): OwnedFd {
   }
 }
 
-function durabilityOf(u: Union): Durability {
+function durabilityHere(u: Union): Durability {
   return u.options.volatile ? 'none' : u.features.durability;
 }
 
-/** Waits until the copy's data is on the disk, unless the mount is volatile. What is written meanwhile goes beside it. */
+/** Waits until the copy's data is on the disk, unless the mount is volatile. What a job has ordered is there already. */
 export function orderCopy(u: Union, fd: number): void {
-  if (durabilityOf(u) === 'order') check(u.sys.orderData(fd), 'copy-up data');
+  if (durabilityHere(u) === 'order') check(u.sys.orderData(fd), 'copy-up data');
 }
 
 function fill(u: Union, node: FileNode, copy: DataCopy, to: OwnedFd): OwnedFd {
   const size = copy.length;
   const from = new OwnedFd(u.sys, check(openAtPlace(u, copy.from, O_RDONLY), 'copy-up open'));
-  const durability = durabilityOf(u);
+  const durability = durabilityHere(u);
   let work: Promise<number> | null = null;
   const cancel = new Int32Array(1);
   try {

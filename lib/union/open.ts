@@ -130,16 +130,21 @@ function chooseMode(u: Union, node: FileNode, fd: number, flags: number, opener:
     policy: u.options.passthrough,
   });
   if (mode === 'stale') throw fail('ESTALE', 'a lower file in passthrough is opened for writing');
-  const risky = mode === 'passthrough' && wantsWrite(flags) && isPrivileged(u, { fd, name: '' }, made);
+  if (mode !== 'passthrough' || !wantsWrite(flags)) return mode;
+  // A new file has no capabilities yet.
+  const risky = made === null ? isPrivileged(u, { fd, name: '' }) : hasSetid(made);
   return risky ? withoutPrivileges(u, node, opener) : mode;
 }
 
-/** Setuid, setgid, or with capabilities, which a new file has none of. */
-function isPrivileged(u: Union, { fd, name }: Place, made: Stat | null = null): boolean {
-  const stat = made ?? u.scratch;
-  if (made === null) check(u.sys.statAt(fd, name, stat), 'stat');
-  if ((stat.mode & (S_ISUID | S_ISGID)) !== 0) return true;
-  if (made !== null) return false;
+function hasSetid(stat: Stat): boolean {
+  return (stat.mode & (S_ISUID | S_ISGID)) !== 0;
+}
+
+/** Setuid, setgid, or with capabilities. */
+function isPrivileged(u: Union, { fd, name }: Place): boolean {
+  const stat = u.scratch;
+  check(u.sys.statAt(fd, name, stat), 'stat');
+  if (hasSetid(stat)) return true;
   return (stat.mode & 0o111) !== 0 && typeof u.sys.getXattr(fd, name, 'security.capability') !== 'number';
 }
 

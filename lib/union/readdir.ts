@@ -28,16 +28,16 @@ function build(u: Union, index: DirIndex): Listing {
   const { packed } = index.entries;
   const hashed = new Float64Array(names.length);
   for (let at = 0; at < names.length; at += 1) hashed[at] = u.numbers.cookie(names[at] as string);
+  if (packed !== null) return buildWithTies(names, hashed, packed);
   const cookies = hashed.slice().sort();
   const sorted = new Array<string>(names.length);
-  let ties = packed !== null;
   for (let at = 0; at < names.length; at += 1) {
     const cookie = hashed[at] as number;
     const place = firstAbove(cookies, cookie) - 1;
-    ties ||= cookies[place - 1] === cookie;
+    if (cookies[place - 1] === cookie) return buildWithTies(names, hashed, null);
     sorted[place] = names[at] as string;
   }
-  return ties ? buildWithTies(names, hashed, packed) : { cookies, names: sorted, fresh: new Set() };
+  return { cookies, names: sorted, fresh: new Set() };
 }
 
 /** Two names of one hash: the second takes the next free number, in an order that is always the same. */

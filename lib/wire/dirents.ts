@@ -87,6 +87,7 @@ export class DirentWriter {
   #dirent(at: number, inoLow: number, inoHigh: number, cookie: number, type: number, name: string): void {
     const word = at / 4;
     const start = at + DIRENT;
+    const end = start + name.length;
     const { buffer } = this.#reply;
     this.#reply.putU32(word, inoLow);
     this.#reply.putU32(word + 1, inoHigh);
@@ -95,6 +96,6 @@ export class DirentWriter {
     this.#reply.putU32(word + 5, type);
     // A call into Node for each short name costs more than its bytes one by one.
     for (let byte = 0; byte < name.length; byte += 1) buffer[start + byte] = name.charCodeAt(byte);
-    for (let pad = start + name.length; pad % 8 !== 0; pad += 1) buffer[pad] = 0;
+    for (let pad = end; pad < padded(end); pad += 1) buffer[pad] = 0;
   }
 }

@@ -132,7 +132,7 @@ export class ReplyWriter {
   /** A name that is known not to exist, remembered by the kernel for `entryValid` seconds. */
   negativeEntry(entryValid: number): void {
     const w = this.#takeWords(ENTRY_WORDS);
-    this.#words.fill(0, w, w + ENTRY_WORDS);
+    this.clearWords(w, ENTRY_WORDS);
     this.#valid(w + 4, w + 8, entryValid);
   }
 
@@ -210,7 +210,7 @@ export class ReplyWriter {
     this.#words[w + 10] = st.bsize;
     this.#words[w + 11] = st.namelen;
     this.#words[w + 12] = st.frsize;
-    this.#words.fill(0, w + 13, w + 20);
+    this.clearWords(w + 13, 7);
   }
 
   lock(lock: FileLock): void {
@@ -235,14 +235,14 @@ export class ReplyWriter {
   ioctl(result: number, data?: Uint8Array): void {
     const w = this.#takeWords(structs.fuse_ioctl_out.size / 4);
     this.#words[w] = result;
-    this.#words.fill(0, w + 1, w + 4);
+    this.clearWords(w + 1, 3);
     if (data !== undefined) this.bytes(data);
   }
 
   /** `mask` says which fields are meant (STATX_*); the kernel fills device and mount itself. */
   statx(attrValid: number, mask: number, attr: WireAttr): void {
     const w = this.#takeWords(laterStructs.fuse_statx_out.size / 4);
-    this.#words.fill(0, w, w + laterStructs.fuse_statx_out.size / 4);
+    this.clearWords(w, laterStructs.fuse_statx_out.size / 4);
     this.#valid(w, w + 2, attrValid);
     this.#putStatx(w + laterStructs.fuse_statx_out.stat / 4, mask, attr);
   }
@@ -251,7 +251,7 @@ export class ReplyWriter {
   init(agreed: Negotiated): void {
     const at = this.reserve(structs.fuse_init_out.size);
     const w = at / 4;
-    this.#words.fill(0, w, w + structs.fuse_init_out.size / 4);
+    this.clearWords(w, structs.fuse_init_out.size / 4);
     this.#words[w] = agreed.major;
     this.#words[w + 1] = agreed.minor;
     this.#words[w + 2] = agreed.maxReadahead;
@@ -269,7 +269,7 @@ export class ReplyWriter {
   /** The answer to a larger major version: ours, and nothing more. The kernel asks again. */
   initMajorOnly(major: number, minor: number): void {
     const w = this.#takeWords(structs.fuse_init_out.size / 4);
-    this.#words.fill(0, w, w + structs.fuse_init_out.size / 4);
+    this.clearWords(w, structs.fuse_init_out.size / 4);
     this.#words[w] = major;
     this.#words[w + 1] = minor;
   }

@@ -2,10 +2,11 @@
 // own directory; a process is there when the runtime says so.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Container } from '../../image/container/containers.js';
+import { mayAccess } from '../../image/disk.js';
 import { ImageError } from '../../image/error.js';
 
 const known = ['crun', 'runc'];
@@ -13,14 +14,7 @@ const known = ['crun', 'runc'];
 const ANNOTATION = 'org.stratafs.runtime';
 const POLL_MS = 50;
 
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
+const isProgram = (path: string): boolean => mayAccess(path, constants.X_OK);
 
 function inPath(name: string): string | undefined {
   const directories = [...(process.env.PATH ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin'];

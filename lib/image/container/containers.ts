@@ -70,21 +70,20 @@ export class Container {
 
   /** Oldest first. The last is the one that is written to. */
   uppers(): string[] {
-    const counts = (name: string): boolean => (upperNumber(name) ?? 0) >= (this.record.first ?? 0);
-    return this.#namedUppers()
-      .filter(counts)
-      .map((name) => join(this.directory, name));
+    return this.#allUppers().filter((path) => this.#counts(path));
   }
 
-  #namedUppers(): string[] {
-    return uppersIn(this.directory);
+  #allUppers(): string[] {
+    return uppersIn(this.directory).map((name) => join(this.directory, name));
+  }
+
+  #counts(upper: string): boolean {
+    return (upperNumber(basename(upper)) ?? 0) >= (this.record.first ?? 0);
   }
 
   /** Those that a removal left which did not end. */
   leftOvers(): string[] {
-    const counting = this.uppers();
-    const all = this.#namedUppers().map((name) => join(this.directory, name));
-    return all.filter((path) => !counting.includes(path));
+    return this.#allUppers().filter((path) => !this.#counts(path));
   }
 
   upper(): string {

@@ -1,7 +1,7 @@
 // Uppers that a commit sealed, and that the store has as unpacked layers since: a container that is not mounted can do without
 // them. While it is mounted they keep every inode what it was.
 
-import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+import { constants, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { check } from '../../sys/check.js';
 import { O_DIRECTORY, O_RDONLY } from '../../sys/constants.js';
@@ -9,7 +9,7 @@ import { bytesOf } from '../../sys/name.js';
 import { syscalls } from '../../sys/syscalls.js';
 import { dialects } from '../../union/private-xattrs.js';
 import type { Digest } from '../digest.js';
-import { diskUsage, removeTree, walkTree } from '../disk.js';
+import { diskUsage, mayAccess, removeTree, walkTree } from '../disk.js';
 import { FileLock } from '../file-lock.js';
 import type { Store } from '../store.js';
 import { type Container, findContainer, HOME, listContainers } from './containers.js';
@@ -100,15 +100,6 @@ export function freeSealed(store: Store): Freed {
   return sum;
 }
 
-function isReadable(directory: string): boolean {
-  try {
-    accessSync(directory, constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 export interface ContainerUsage {
   readonly container: Container;
   /** Bytes that it takes on disk beside its image. */
@@ -120,7 +111,7 @@ export interface ContainerUsage {
 /** Nothing for whoever may not look at them: they are their owner's, in a store for all. */
 export function containerUsage(root: string): ContainerUsage[] {
   const home = join(root, HOME);
-  if (!existsSync(home) || !isReadable(home)) return [];
+  if (!existsSync(home) || !mayAccess(home, constants.R_OK)) return [];
   const sum = (paths: readonly string[]): number => paths.reduce((all, path) => all + diskUsage(path), 0);
   return listContainers(root).map((container) => {
     const sealed = sum([...sealedOf(container), ...container.leftOvers()]);
