@@ -65,6 +65,9 @@ class LatePlane implements DataPlane {
   attach = (fh: number, fd: number): number => this.channel?.attach(fh, fd) ?? -errno.EBADF;
   swap = (fh: number, fd: number): number => this.channel?.swap(fh, fd) ?? -errno.EBADF;
   detach = (fh: number): number => this.channel?.detach(fh) ?? -errno.EBADF;
+  stand: DataPlane['stand'] = (...what) => this.channel?.stand(...what);
+  withdraw = (fh: number): boolean => this.channel?.withdraw(fh) ?? false;
+  reclaim = (): number => this.channel?.reclaim() ?? 0;
   backingOpen = (fd: number): number => {
     const id = this.channel?.backingOpen(fd) ?? -errno.EBADF;
     if (id > 0) this.backings += 1;

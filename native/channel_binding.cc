@@ -11,20 +11,16 @@
 namespace stratafs {
 namespace {
 
-// Stamped on our objects, so that a method borrowed onto a foreign object throws instead of crashing.
-constexpr napi_type_tag kTag = {0x73747261746166fdULL, 0x6368616e6e656c01ULL};
+// What a channel's methods know it by: they may outlive it, and may be called on any object. Never freed; there is one for
+// each mount of the process.
+struct Cell {
+  Channel* channel;
+};
 
 Channel* ChannelOf(const Args& args) {
-  void* out = nullptr;
-  bool ours = false;
-  napi_status status = napi_check_object_type_tag(args.env(), args.self(), &kTag, &ours);
-  if (status == napi_ok && ours) napi_unwrap(args.env(), args.self(), &out);
-  if (out == nullptr) {
-    bool pending = false;
-    napi_is_exception_pending(args.env(), &pending);
-    if (!pending) napi_throw_type_error(args.env(), nullptr, "not a NativeChannel");
-  }
-  return static_cast<Channel*>(out);
+  Channel* channel = static_cast<Cell*>(args.data())->channel;
+  if (channel == nullptr) napi_throw_type_error(args.env(), nullptr, "the channel is gone");
+  return channel;
 }
 
 napi_value Start(napi_env env, napi_callback_info info) {
@@ -88,6 +84,47 @@ napi_value Detach(napi_env env, napi_callback_info info) {
   return Number(env, channel->plane().Detach(static_cast<uint64_t>(fh)));
 }
 
+napi_value Stand(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  Channel* channel = ChannelOf(args);
+  if (channel == nullptr) return nullptr;
+  int64_t nodeid = args.I64(0), fh = args.I64(1);
+  uint32_t flags = args.U32(2), indifferent = args.U32(4);
+  int backing_id = args.Int(3);
+  if (!args.ok()) return args.Refuse();
+  Standing::Answer answer = {static_cast<uint64_t>(nodeid), static_cast<uint64_t>(fh), flags, backing_id, indifferent};
+  channel->plane().standing().Stand(answer);
+  return Undefined(env);
+}
+
+napi_value Withdraw(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  Channel* channel = ChannelOf(args);
+  if (channel == nullptr) return nullptr;
+  int64_t fh = args.I64(0);
+  if (!args.ok()) return args.Refuse();
+  napi_value idle = nullptr;
+  napi_get_boolean(env, channel->plane().standing().Withdraw(static_cast<uint64_t>(fh)), &idle);
+  return idle;
+}
+
+napi_value Reclaim(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  Channel* channel = ChannelOf(args);
+  if (channel == nullptr) return nullptr;
+  return Number(env, static_cast<double>(channel->plane().standing().Reclaim()));
+}
+
+napi_value Ioctls(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  Channel* channel = ChannelOf(args);
+  if (channel == nullptr) return nullptr;
+  Bytes commands = args.Typed(0, napi_uint32_array, "a Uint32Array");
+  if (!args.ok()) return args.Refuse();
+  channel->plane().Know(reinterpret_cast<const uint32_t*>(commands.data), commands.length);
+  return Undefined(env);
+}
+
 napi_value OpenBacking(napi_env env, napi_callback_info info) {
   Args args(env, info);
   Channel* channel = ChannelOf(args);
@@ -129,12 +166,18 @@ napi_value CountersOf(napi_env env, napi_callback_info info) {
   SetNamed(env, out, "bytesWritten", Number(env, static_cast<double>(counters.bytes_written.load())));
   SetNamed(env, out, "interrupted", Number(env, static_cast<double>(counters.interrupted.load())));
   SetNamed(env, out, "replyErrors", Number(env, static_cast<double>(counters.reply_errors.load())));
+  SetNamed(env, out, "stood", Number(env, static_cast<double>(counters.stood.load())));
+  SetNamed(env, out, "idle", Number(env, static_cast<double>(channel->plane().standing().idle())));
   SetNamed(env, out, "attached", Number(env, static_cast<double>(channel->plane().attached())));
   SetNamed(env, out, "wishes", Number(env, static_cast<double>(channel->wishes())));
   return out;
 }
 
-void Finalize(napi_env, void* data, void*) { delete static_cast<Channel*>(data); }
+void Finalize(napi_env, void* data, void*) {
+  Cell* cell = static_cast<Cell*>(data);
+  delete cell->channel;
+  cell->channel = nullptr;
+}
 
 }  // namespace
 
@@ -147,16 +190,17 @@ napi_value OpenChannel(napi_env env, napi_callback_info info) {
   if (!args.ok()) return args.Refuse();
   napi_value object = nullptr;
   napi_create_object(env, &object);
-  Channel* channel = new Channel(env, fd, static_cast<size_t>(max_write), wakeful);
-  napi_wrap(env, object, channel, Finalize, nullptr, nullptr);
-  napi_type_tag_object(env, object, &kTag);
-  if (!channel->CreateBuffers(object)) return nullptr;
+  Cell* cell = new Cell{new Channel(env, fd, static_cast<size_t>(max_write), wakeful)};
+  napi_wrap(env, object, cell, Finalize, nullptr, nullptr);
+  if (!cell->channel->CreateBuffers(object)) return nullptr;
   const Method methods[] = {{"start", Start},           {"reply", Reply},
                             {"write", Write},           {"attach", Attach},
                             {"swap", Swap},             {"detach", Detach},
+                            {"stand", Stand},           {"withdraw", Withdraw},
+                            {"reclaim", Reclaim},       {"ioctls", Ioctls},
                             {"backingOpen", OpenBacking}, {"backingClose", CloseBacking},
                             {"stop", Stop},             {"counters", CountersOf}};
-  Expose(env, object, methods);
+  Expose(env, object, methods, cell);
   return object;
 }
 

@@ -8,9 +8,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 namespace stratafs {
 namespace {
@@ -22,6 +25,15 @@ constexpr size_t kInlineWrite = 32 * 1024;
 constexpr size_t kInlineRead = 32 * 1024;
 constexpr size_t kBlockMin = 1 << 20;
 constexpr size_t kPage = 4096;
+// Of the descriptors that a process may have, this share may be kept for opens that may never come.
+constexpr rlim_t kIdleShare = 4;
+constexpr rlim_t kIdleMax = 8192;
+
+size_t IdleMax() {
+  struct rlimit files = {0, 0};
+  getrlimit(RLIMIT_NOFILE, &files);
+  return static_cast<size_t>(std::min(files.rlim_cur / kIdleShare, kIdleMax));
+}
 
 bool Grow(Block* block, size_t size) {
   if (block->capacity >= size) return true;
@@ -62,7 +74,8 @@ ssize_t WriteFully(int fd, const uint8_t* from, size_t size, int64_t offset) {
 
 }  // namespace
 
-DataPlane::DataPlane(int device, Counters* counters) : device_(device), counters_(counters) {}
+DataPlane::DataPlane(int device, Counters* counters)
+    : device_(device), counters_(counters), standing_(IdleMax()) {}
 
 DataPlane::~DataPlane() {
   Stop();
@@ -86,16 +99,56 @@ int DataPlane::Swap(uint64_t fh, int fd) {
   return 0;
 }
 
-int DataPlane::Detach(uint64_t fh) { return table_.erase(fh) == 1 ? 0 : -ENOENT; }
+int DataPlane::Detach(uint64_t fh) {
+  standing_.Forget(fh);
+  return table_.erase(fh) == 1 ? 0 : -ENOENT;
+}
 
-bool DataPlane::Serve(const uint8_t* request, size_t length) {
+bool DataPlane::Serve(uint8_t* request, size_t length) {
   fuse::InHeader header;
-  if (table_.empty() || length < sizeof header + sizeof(fuse::ReadIn)) return false;
+  if (table_.empty() || length < sizeof header + sizeof(fuse::OpenIn)) return false;
   memcpy(&header, request, sizeof header);
   if (header.len != length) return false;
-  if (header.opcode == fuse::kRead) return ServeRead(header, request + sizeof header);
-  if (header.opcode == fuse::kWrite) return ServeWrite(header, request + sizeof header);
+  uint8_t* body = request + sizeof header;
+  const size_t size = length - sizeof header;
+  if (header.opcode == fuse::kRead) return size >= sizeof(fuse::ReadIn) && ServeRead(header, body);
+  if (header.opcode == fuse::kWrite) return size >= sizeof(fuse::WriteIn) && ServeWrite(header, body);
+  if (header.opcode == fuse::kOpen) return ServeOpen(header, body);
+  if (header.opcode == fuse::kRelease) return size >= sizeof(fuse::ReleaseIn) && ServeRelease(header, body);
+  if (header.opcode == fuse::kIoctl) return size >= sizeof(fuse::IoctlIn) && ServeIoctl(header, body);
   return false;
+}
+
+// Many programs ask each file that they open whether it is a terminal.
+bool DataPlane::ServeIoctl(const fuse::InHeader& header, const uint8_t* body) {
+  fuse::IoctlIn in;
+  memcpy(&in, body, sizeof in);
+  if (!commands_ || std::find(commands_->begin(), commands_->end(), in.cmd) != commands_->end()) return false;
+  ReplyError(header.unique, ENOTTY);
+  return true;
+}
+
+bool DataPlane::ServeOpen(const fuse::InHeader& header, const uint8_t* body) {
+  fuse::OpenIn in;
+  memcpy(&in, body, sizeof in);
+  const Standing::Answer* answer = standing_.Find(header.nodeid, in);
+  if (answer == nullptr) return false;
+  counters_->stood++;
+  fuse::OpenOut out = {answer->fh, answer->flags, answer->backing_id};
+  // Nobody closes what nobody was told of.
+  if (Reply(header.unique, &out, sizeof out)) standing_.Opened(answer->fh);
+  return true;
+}
+
+// What the caller closed may stay, and another handle go in its place: that is the one JavaScript is asked to release.
+bool DataPlane::ServeRelease(const fuse::InHeader& header, uint8_t* body) {
+  fuse::ReleaseIn in;
+  memcpy(&in, body, sizeof in);
+  in.fh = standing_.Release(in.fh);
+  memcpy(body, &in, sizeof in);
+  if (in.fh != 0) return false;
+  Reply(header.unique, nullptr, 0);
+  return true;
 }
 
 bool DataPlane::ServeRead(const fuse::InHeader& header, const uint8_t* body) {
@@ -234,10 +287,10 @@ void DataPlane::TellNewMode(uint64_t nodeid) {
   (void)told;  // ENOENT: the kernel has forgotten the inode.
 }
 
-void DataPlane::Reply(uint64_t unique, const void* body, size_t length) {
+bool DataPlane::Reply(uint64_t unique, const void* body, size_t length) {
   fuse::OutHeader header = {static_cast<uint32_t>(sizeof header + length), 0, unique};
   struct iovec iov[2] = {{&header, sizeof header}, {const_cast<void*>(body), length}};
-  CountReply(writev(device_, iov, length > 0 ? 2 : 1));
+  return CountReply(writev(device_, iov, length > 0 ? 2 : 1));
 }
 
 void DataPlane::ReplyError(uint64_t unique, int code) {
@@ -246,10 +299,11 @@ void DataPlane::ReplyError(uint64_t unique, int code) {
 }
 
 // ENOENT: the caller was interrupted and the kernel has dropped the request.
-void DataPlane::CountReply(ssize_t written) {
-  if (written >= 0) return;
+bool DataPlane::CountReply(ssize_t written) {
+  if (written >= 0) return true;
   if (errno == ENOENT) counters_->interrupted++;
   else counters_->reply_errors++;
+  return false;
 }
 
 bool DataPlane::TakeBlock(size_t size, Block* out) {

@@ -1,5 +1,6 @@
 // Answers READ and WRITE of granted handles from their descriptors, inline when that cannot block,
-// on a few worker threads otherwise. Owns the granted descriptors and the workers.
+// on a few worker threads otherwise; OPEN and RELEASE where a handle stands for them (standing.h); IOCTL that nobody knows.
+// Owns the granted descriptors and the workers.
 // Knows no JavaScript, no names and no policy: a grant is (fh, descriptor), nothing more.
 
 #ifndef STRATAFS_DATA_PLANE_H_
@@ -12,18 +13,20 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "fuse_abi.h"
 #include "privileges.h"
+#include "standing.h"
 #include "unique_fd.h"
 
 namespace stratafs {
 
 struct Counters {
   std::atomic<uint64_t> requests{0}, reads{0}, writes{0}, offloaded{0}, bytes_read{0}, bytes_written{0},
-      interrupted{0}, reply_errors{0};
+      interrupted{0}, reply_errors{0}, stood{0};
 };
 
 // A descriptor shared by the table and the workers; closes with the last of them.
@@ -58,10 +61,13 @@ class DataPlane {
   int Attach(uint64_t fh, int fd);
   int Swap(uint64_t fh, int fd);
   int Detach(uint64_t fh);
+  // From now on only these ioctl commands are JavaScript's.
+  void Know(const uint32_t* commands, size_t count) { commands_.emplace(commands, commands + count); }
   size_t attached() const { return table_.size(); }
+  Standing& standing() { return standing_; }
 
-  // True when the request was taken and is or will be answered. JavaScript thread only.
-  bool Serve(const uint8_t* request, size_t length);
+  // True when the request was taken and is or will be answered; what is left of it is JavaScript's. JavaScript thread only.
+  bool Serve(uint8_t* request, size_t length);
 
   // Answers what is queued, joins the workers, closes every granted descriptor.
   void Stop();
@@ -70,6 +76,9 @@ class DataPlane {
   void ReplyError(uint64_t unique, int code);
 
  private:
+  bool ServeOpen(const fuse::InHeader& header, const uint8_t* body);
+  bool ServeRelease(const fuse::InHeader& header, uint8_t* body);
+  bool ServeIoctl(const fuse::InHeader& header, const uint8_t* body);
   bool ServeRead(const fuse::InHeader& header, const uint8_t* body);
   bool ServeWrite(const fuse::InHeader& header, const uint8_t* body);
   bool ReadCached(const Task& task);
@@ -81,14 +90,17 @@ class DataPlane {
   void RunRead(const Task& task);
   void RunWrite(const Task& task, const uint8_t* bytes);
   void TellNewMode(uint64_t nodeid);
-  void Reply(uint64_t unique, const void* body, size_t length);
-  void CountReply(ssize_t written);
+  // False when nobody has the answer.
+  bool Reply(uint64_t unique, const void* body, size_t length);
+  bool CountReply(ssize_t written);
   bool TakeBlock(size_t size, Block* out);
   void GiveBlock(Block block);
 
   const int device_;
   Counters* const counters_;
   std::unordered_map<uint64_t, SharedFd> table_;
+  Standing standing_;
+  std::optional<std::vector<uint32_t>> commands_;
   Block inline_block_;
 
   pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;

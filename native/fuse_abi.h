@@ -14,9 +14,12 @@ namespace stratafs::fuse {
 
 enum Opcode : uint32_t {
   kForget = 2,
+  kOpen = 14,
   kRead = 15,
   kWrite = 16,
+  kRelease = 18,
   kInterrupt = 36,
+  kIoctl = 39,
   kBatchForget = 42,
 };
 
@@ -46,6 +49,27 @@ struct OutHeader {
 static_assert(sizeof(OutHeader) == 16, "fuse_out_header");
 static_assert(offsetof(OutHeader, unique) == 8, "fuse_out_header.unique");
 
+struct OpenIn {
+  uint32_t flags;
+  uint32_t open_flags;
+};
+static_assert(sizeof(OpenIn) == 8, "fuse_open_in");
+
+struct OpenOut {
+  uint64_t fh;
+  uint32_t open_flags;
+  int32_t backing_id;
+};
+static_assert(sizeof(OpenOut) == 16, "fuse_open_out");
+
+struct ReleaseIn {
+  uint64_t fh;
+  uint32_t flags;
+  uint32_t release_flags;
+  uint64_t lock_owner;
+};
+static_assert(sizeof(ReleaseIn) == 24, "fuse_release_in");
+
 struct ReadIn {
   uint64_t fh;
   uint64_t offset;
@@ -69,6 +93,16 @@ struct WriteIn {
 };
 static_assert(sizeof(WriteIn) == 40, "fuse_write_in");
 static_assert(offsetof(WriteIn, write_flags) == 20, "fuse_write_in.write_flags");
+
+struct IoctlIn {
+  uint64_t fh;
+  uint32_t flags;
+  uint32_t cmd;
+  uint64_t arg;
+  uint32_t in_size;
+  uint32_t out_size;
+};
+static_assert(sizeof(IoctlIn) == 32, "fuse_ioctl_in");
 
 struct WriteOut {
   uint32_t size;

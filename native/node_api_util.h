@@ -81,11 +81,13 @@ class Args {
 
   Args(napi_env env, napi_callback_info info) : env_(env) {
     size_t count = kMax;
-    napi_get_cb_info(env, info, &count, values_, &self_, nullptr);
+    napi_get_cb_info(env, info, &count, values_, &self_, &data_);
   }
 
   napi_env env() const { return env_; }
   napi_value self() const { return self_; }
+  // What the function was exposed with.
+  void* data() const { return data_; }
   napi_value raw(size_t i) const { return values_[i]; }
   bool ok() const { return wrong_ == nullptr && error_ == 0; }
 
@@ -204,6 +206,7 @@ class Args {
   napi_env env_;
   napi_value values_[kMax] = {};
   napi_value self_ = nullptr;
+  void* data_ = nullptr;
   const char* wrong_ = nullptr;
   size_t position_ = 0;
   int error_ = 0;
@@ -215,10 +218,10 @@ struct Method {
 };
 
 template <size_t N>
-void Expose(napi_env env, napi_value target, const Method (&methods)[N]) {
+void Expose(napi_env env, napi_value target, const Method (&methods)[N], void* data = nullptr) {
   for (const Method& method : methods) {
     napi_value fn = nullptr;
-    napi_create_function(env, method.name, NAPI_AUTO_LENGTH, method.call, nullptr, &fn);
+    napi_create_function(env, method.name, NAPI_AUTO_LENGTH, method.call, data, &fn);
     napi_set_named_property(env, target, method.name, fn);
   }
 }

@@ -90,6 +90,7 @@ function kernel(answered: () => void): NativeChannel {
     stop: () => {},
     counters: () => ({}),
     ...{ write: fine, attach: fine, swap: fine, detach: fine, backingOpen: () => 1, backingClose: fine },
+    ...{ stand: fine, withdraw: () => false, reclaim: fine, ioctls: () => {} },
   };
 }
 

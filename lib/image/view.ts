@@ -27,6 +27,9 @@ const noPlane: DataPlane = {
   attach: () => 0,
   swap: () => 0,
   detach: () => 0,
+  stand: () => undefined,
+  withdraw: () => false,
+  reclaim: () => 0,
   backingOpen: () => 0,
   backingClose: () => 0,
 };

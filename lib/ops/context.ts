@@ -5,9 +5,9 @@
 import { fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import type { Stat } from '../sys/stat.js';
+import { release } from '../union/handles.js';
 import { NO_ID } from '../union/ids-mapping.js';
 import { DirNode, FileNode, type Inode } from '../union/inode.js';
-import { release } from '../union/open.js';
 import type { Caller, Union } from '../union/union.js';
 import type { DirentWriter } from '../wire/dirents.js';
 import type { Negotiated } from '../wire/init.js';

@@ -2,17 +2,19 @@
 // plane has not taken them.
 
 import { ErrnoError, fail } from '../errno.js';
+import { debugEnabled } from '../log.js';
 import { check } from '../sys/check.js';
 import { DT_REG, O_RDONLY } from '../sys/constants.js';
 import { openAtPlace, placeOf } from '../union/attributes.js';
+import { handleOf, release, stand } from '../union/handles.js';
 import type { FileHandle, FileNode } from '../union/inode.js';
-import { handleOf, openFile, release } from '../union/open.js';
+import { openFile } from '../union/open.js';
 import { killPrivileges, killUnlessRoot } from '../union/privileges.js';
 import { refuseProtected } from '../union/protection.js';
 import { FSYNC_FDATASYNC, OPEN_KILL_SUIDGID, Opcode } from '../wire/abi.js';
 import type { RequestOf } from '../wire/requests.js';
 import { type Answer, type Context, settled } from './context.js';
-import { putOpened } from './names.js';
+import { openFlags, putOpened } from './names.js';
 
 type Of<K extends keyof typeof Opcode> = RequestOf<(typeof Opcode)[K]>;
 
@@ -24,6 +26,8 @@ export function onOpen(c: Context, r: Of<'OPEN'>): void {
   if (node.format >>> 12 !== DT_REG) throw fail('ENXIO', 'open of a special file');
   const opened = openFile(c.u, node, r.body.flags, r);
   putOpened(c, opened);
+  // What is answered without us is in no log.
+  if (!debugEnabled()) stand(c.u, opened.handle, openFlags(opened.backing, true));
   if ((r.body.openFlags & OPEN_KILL_SUIDGID) !== 0) killPrivileges(c.u, node, r, c.stat);
 }
 

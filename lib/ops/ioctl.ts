@@ -1,6 +1,6 @@
 // IOCTL: the inode flags of chattr and the project attributes; everything else is ENOTTY.
 
-import { fail } from '../errno.js';
+import { errno, fail } from '../errno.js';
 import { getFlags, getFsx, setFlags, setFsx } from '../union/inode-flags.js';
 import type { Opcode } from '../wire/abi.js';
 import type { RequestOf } from '../wire/requests.js';
@@ -12,13 +12,16 @@ const SET_FLAGS = [0x40086602, 0x40046602];
 const GET_FSX = 0x801c581f;
 const SET_FSX = 0x401c5820;
 
+/** All that is known. */
+export const IOCTLS = new Uint32Array([...GET_FLAGS, ...SET_FLAGS, GET_FSX, SET_FSX]);
+
 function words(value: number): Uint8Array {
   const data = new Uint8Array(4);
   new DataView(data.buffer).setUint32(0, value, true);
   return data;
 }
 
-export function onIoctl(c: Context, r: RequestOf<typeof Opcode.IOCTL>): void {
+export function onIoctl(c: Context, r: RequestOf<typeof Opcode.IOCTL>): number {
   const node = c.node(r.nodeid);
   const { cmd, data, outSize } = r.body;
   if (GET_FLAGS.includes(cmd)) c.reply.ioctl(0, words(getFlags(c.u, node)).subarray(0, outSize));
@@ -30,5 +33,6 @@ export function onIoctl(c: Context, r: RequestOf<typeof Opcode.IOCTL>): void {
   } else if (cmd === SET_FSX) {
     setFsx(c.u, node, data);
     c.reply.ioctl(0);
-  } else throw fail('ENOTTY', `ioctl 0x${cmd.toString(16)}`);
+  } else return -errno.ENOTTY;
+  return 0;
 }

@@ -6,7 +6,7 @@ import { RENAME_WHITEOUT } from '../sys/constants.js';
 import { NAME_MAX } from '../sys/name.js';
 import { placeOf } from '../union/attributes.js';
 import { createFile, createUnnamed, link, mkdir, mknod, refuseBadName, symlink } from '../union/create.js';
-import { DirNode, FileNode } from '../union/inode.js';
+import { type Backing, DirNode, FileNode } from '../union/inode.js';
 import { lookup } from '../union/lookup.js';
 import { admit, type Opened } from '../union/open.js';
 import { rmdir, unlink } from '../union/remove.js';
@@ -71,13 +71,16 @@ export function onRename(c: Context, r: Of<'RENAME'> | Of<'RENAME2'>): void {
   else renameLeavingWhiteout(c.u, from, to, flags & ~RENAME_WHITEOUT, callerOf(r, 0), c.stat);
 }
 
+/** How the kernel is to treat an open. */
+export function openFlags(backing: Backing | null, keepCache: boolean): number {
+  if (backing !== null) return OpenFlag.NOFLUSH | OpenFlag.PASSTHROUGH;
+  return keepCache ? OpenFlag.NOFLUSH | OpenFlag.KEEP_CACHE : OpenFlag.NOFLUSH;
+}
+
 /** The open part of a reply, after the entry where there is one. */
-export function putOpened(c: Context, opened: Opened): void {
-  c.grantHandle(opened.handle.fh);
-  let flags = OpenFlag.NOFLUSH;
-  if (opened.backing !== null) flags |= OpenFlag.PASSTHROUGH;
-  else if (opened.keepCache) flags |= OpenFlag.KEEP_CACHE;
-  c.reply.open(opened.handle.fh, flags, opened.backing?.id ?? 0);
+export function putOpened(c: Context, { handle, backing, keepCache }: Opened): void {
+  c.grantHandle(handle.fh);
+  c.reply.open(handle.fh, openFlags(backing, keepCache), backing?.id ?? 0);
 }
 
 export function onCreate(c: Context, r: Of<'CREATE'>): void {

@@ -8,9 +8,10 @@ import { DT_DIR, O_DIRECTORY, O_RDONLY, O_RDWR, S_IFMT, S_IFREG } from '../sys/c
 import { shown } from '../sys/name.js';
 import { getAttributes, placeOf } from '../union/attributes.js';
 import { createFile, link, mkdir, mknod, refuseBadName, symlink } from '../union/create.js';
+import { handleOf, release } from '../union/handles.js';
 import { DirNode, type Inode } from '../union/inode.js';
 import { visibleEntry } from '../union/lookup.js';
-import { admit, handleOf, openFile, release } from '../union/open.js';
+import { admit, openFile } from '../union/open.js';
 import { listNames, numberOf } from '../union/readdir.js';
 import { rmdir, unlink } from '../union/remove.js';
 import { rename } from '../union/rename.js';

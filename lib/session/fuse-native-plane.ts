@@ -42,6 +42,17 @@ export class ScriptPlane implements DataPlane {
     return 0;
   }
 
+  /** libfuse hands every open over. */
+  stand(): void {}
+
+  withdraw(): boolean {
+    return false;
+  }
+
+  reclaim(): number {
+    return 0;
+  }
+
   /** This channel has no passthrough. */
   backingOpen(): number {
     return -errno.EOPNOTSUPP;

@@ -2,8 +2,9 @@
 // features is wire/init's; this floor says what is wished, and what a refusal costs.
 
 import { errno } from '../errno.js';
-import { log } from '../log.js';
+import { debugEnabled, log } from '../log.js';
 import { Context } from '../ops/context.js';
+import { IOCTLS } from '../ops/ioctl.js';
 import { Stat } from '../sys/stat.js';
 import type { Union } from '../union/union.js';
 import { Opcode } from '../wire/abi.js';
@@ -124,6 +125,8 @@ export class Session {
       this.#validity,
       new Stat(),
     );
+    // What is answered without us is in no log.
+    if (!debugEnabled()) this.#channel.ioctls(IOCTLS);
     this.#dispatcher = new Dispatcher(this.#channel, context);
     this.#hooks.ready(negotiated);
   }

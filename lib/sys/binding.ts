@@ -23,12 +23,23 @@ export interface NativeChannel {
   swap(fh: number, fd: number): number;
   /** Takes fh away; its descriptor closes when no worker uses it. */
   detach(fh: number): number;
+  /**
+   * Further opens of `nodeid` are answered with `fh`, which one open has now, as long as they have no flags but `indifferent`
+   * ones; it stays a while after the last close. Nothing where one stands already, or as many stay as may.
+   */
+  stand(nodeid: number, fh: number, flags: number, backingId: number, indifferent: number): void;
+  /** Ends that. True when nobody has `fh` open any more: no RELEASE will come, it is the caller's to end. */
+  withdraw(fh: number): boolean;
+  /** The same for the fh that was closed first; 0: there is none that nobody has open. */
+  reclaim(): number;
+  /** From now on IOCTL reaches us with these commands only; others are ENOTTY. */
+  ioctls(commands: Uint32Array): void;
   /** FUSE_DEV_IOC_BACKING_OPEN: a backing id > 0, or -errno. */
   backingOpen(fd: number): number;
   backingClose(id: number): number;
   /** Stops polling; the descriptor stays open. */
   stop(): void;
-  /** Counters since start: requests, reads, writes, offloaded, bytesRead, bytesWritten, attached, wishes. */
+  /** Counters since start: requests, reads, writes, offloaded, bytesRead, bytesWritten, stood, attached, wishes; idle now. */
   counters(): Record<string, number>;
 }
 

@@ -18,6 +18,7 @@ import { dropCopy } from './copy-data.js';
 import { DirFds, LayerDir } from './dir-fds.js';
 import { type Features, mapsFewIds, probeFeatures, readOnlyFeatures } from './features.js';
 import { forgetNode } from './forget.js';
+import { release } from './handles.js';
 import { idViews } from './ids-mapping.js';
 import { DirNode, type FileHandle, FileNode, type Inode } from './inode.js';
 import { InodeNumbers } from './inode-numbers.js';
@@ -32,7 +33,7 @@ import {
   seal,
 } from './layers.js';
 import { OPAQUE_FILE } from './marks.js';
-import { release } from './open.js';
+
 import type { MountOptions } from './options.js';
 import type { OverrideCalls } from './override-calls.js';
 import { overridesOf } from './overrides.js';

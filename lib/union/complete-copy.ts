@@ -11,6 +11,7 @@ import { openAtPlace, type Place, placeOf } from './attributes.js';
 import { copiedFile, dropCopy, orderCopy, scratchFile } from './copy-data.js';
 import { keepTimes, setTimes, writePrivate } from './copy-metadata.js';
 import { LayerFile } from './dir-fds.js';
+import { withdraw } from './handles.js';
 import type { FileData, FileNode } from './inode.js';
 import { showCtime } from './kept-ctime.js';
 import { dataOf, dataPlace, unmark } from './metacopy.js';
@@ -165,6 +166,7 @@ function cutOff(u: Union, node: FileNode, place: Place, before: Stat): void {
 
 /** Reads that began on the lower's data go on in the copy, where later writes are seen. */
 export function swapHandles(u: Union, node: FileNode): void {
+  withdraw(u, node);
   for (const handle of node.handles ?? []) {
     if (handle.mode === 'passthrough') continue;
     handle.fd = check(openAtPlace(u, placeOf(u, node), handle.openFlags), 'copy-up reopen');

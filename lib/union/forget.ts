@@ -5,6 +5,7 @@ import { O_PATH, S_IFREG } from '../sys/constants.js';
 import { OwnedFd } from '../sys/fd.js';
 import { openAtPlace, placeOf } from './attributes.js';
 import { dropCopy } from './copy-data.js';
+import { withdraw } from './handles.js';
 import { dropName, identify, namesOf, unidentify } from './hard-links.js';
 import { DirNode, FileNode, type Inode } from './inode.js';
 import { detach } from './lookup.js';
@@ -20,6 +21,7 @@ export function forgetNode(u: Union, node: Inode): void {
     for (const { parent, name } of namesOf(node)) detach(parent, name, node);
     unidentify(u, node);
     dropCopy(node);
+    withdraw(u, node);
   } else {
     if (node.parent !== null) detach(node.parent, node.name, node);
     if (node instanceof DirNode) forgetDirectory(u, node);

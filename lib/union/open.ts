@@ -23,6 +23,7 @@ import {
 import type { Stat } from '../sys/stat.js';
 import { openAtPlace, type Place, placeOf } from './attributes.js';
 import { copyUp } from './copy-up.js';
+import { closeIdle, withdraw } from './handles.js';
 import { namesOf, unidentify } from './hard-links.js';
 import type { Backing, FileHandle, FileNode } from './inode.js';
 import { detach } from './lookup.js';
@@ -51,6 +52,7 @@ function wantsWrite(flags: number): boolean {
 /** open(2) of a node by a caller whom the kernel has checked. */
 export function openFile(u: Union, node: FileNode, flags: number, who: Changer = trustedChanger): Opened {
   const writes = wantsWrite(flags);
+  withdraw(u, node);
   if (writes) {
     refuseProtectedOpen(u, node, flags);
     refuseStale(u, node);
@@ -68,6 +70,14 @@ export function openFile(u: Union, node: FileNode, flags: number, who: Changer =
 
 /** A descriptor of where the node's data is now. */
 function openPlace(u: Union, node: FileNode, flags: number): number {
+  const fd = openQuietly(u, node, flags);
+  if (fd !== -errno.EMFILE && fd !== -errno.ENFILE) return check(fd, 'open');
+  closeIdle(u);
+  return check(openQuietly(u, node, flags), 'open');
+}
+
+/** Without a trace in the access times, where those are to stay: a descriptor, or -errno. */
+function openQuietly(u: Union, node: FileNode, flags: number): number {
   // A writer has made sure that the data is with the attributes; no write is led to a lower.
   const place = wantsWrite(flags) ? placeOf(u, node) : dataPlace(u, node);
   const quiet = !node.dataInUpper || (u.accessTimes & MOUNT_ATTR_NOATIME) !== 0;
@@ -76,7 +86,7 @@ function openPlace(u: Union, node: FileNode, flags: number): number {
   if (fd === -errno.EPERM) fd = openAtPlace(u, place, bare & ~O_NOATIME);
   // A file that is append-only on the host: writes go to its end, where the kernel's offset is too.
   if (fd === -errno.EPERM && (flags & O_APPEND) !== 0) fd = openAtPlace(u, place, (bare & ~O_NOATIME) | O_APPEND);
-  return check(fd, 'open');
+  return fd;
 }
 
 /** Makes the handle of `fd`, which it takes over. `made`: the attributes of a file that is new. */
@@ -201,6 +211,7 @@ function takeBacking(u: Union, node: FileNode, fd: number): Backing | null {
  * and the caller ESTALE, at which the kernel looks the name up once more and opens the new node.
  */
 export function refuseStale(u: Union, node: FileNode): void {
+  withdraw(u, node);
   if (node.backing === null || !node.backing.onLower) return;
   copyUp(u, node, 'data');
   keepReachable(u, node);
@@ -209,35 +220,4 @@ export function refuseStale(u: Union, node: FileNode): void {
   node.aliases = null;
   node.parent = null;
   throw fail('ESTALE', 'the name has a new node');
-}
-
-/** The last reference to an open file is gone. */
-export function release(u: Union, fh: number): void {
-  const handle = u.handles.remove(fh);
-  if (handle === undefined) return;
-  const { node } = handle;
-  node.handles?.delete(handle);
-  if (node.handles?.size === 0) node.handles = null;
-  const wrote = handle.mode === 'passthrough' && handle.writable;
-  u.plane.detach(fh);
-  if (handle.mode === 'cached') node.cachedOpens -= 1;
-  else dropBacking(u, node);
-  // The attributes the kernel has were given with no validity while this handle lived.
-  if (wrote) node.cacheStale = true;
-}
-
-function dropBacking(u: Union, node: FileNode): void {
-  const backing = node.backing;
-  if (backing === null) return;
-  backing.users -= 1;
-  if (backing.users > 0) return;
-  u.plane.backingClose(backing.id);
-  node.backing = null;
-}
-
-/** The handle of `fh`; EBADF when there is none. */
-export function handleOf(u: Union, fh: number): FileHandle {
-  const handle = u.handles.get(fh);
-  if (handle === undefined) throw fail('EBADF', 'fh');
-  return handle;
 }

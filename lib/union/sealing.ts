@@ -10,6 +10,7 @@ import { copiedFile, dropCopy, orderCopy, scratchFile } from './copy-data.js';
 import { copyMetadata, setTimes } from './copy-metadata.js';
 import { writableWork } from './copy-up.js';
 import type { LayerDir } from './dir-fds.js';
+import { withdrawAll } from './handles.js';
 import { namesOf } from './hard-links.js';
 import type { Alias, DirNode, FileHandle, FileNode } from './inode.js';
 import { readExtraLinks } from './link-counts.js';
@@ -43,6 +44,8 @@ export function planSealing(u: Union): SealingPlan {
   const able = u.home !== null && work.owned && u.index !== null && !u.features.overrides;
   if (!able) throw fail('EOPNOTSUPP', 'seal this upper');
   if (u.layers.length + u.dataLayers.length > MAX_LOWERS) throw fail('E2BIG', 'layers');
+  // Who only may come to read keeps no file from staying behind.
+  withdrawAll(u);
   if (u.filling.size > 0) throw new Pending(Promise.all(u.filling.values()), () => {});
   const moving = [...held(u)].map((node) => movingOf(u, node)).filter((found) => found !== null);
   return { moving, directories: directoriesTo(u, moving), indexed: indexedNames(u) };

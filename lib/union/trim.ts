@@ -1,9 +1,11 @@
-// What a union can do without when nobody is at work in it. No I/O.
+// What a union can do without when nobody is at work in it. No I/O but closing.
 
+import { closeIdle } from './handles.js';
 import type { Union } from './union.js';
 
-/** Drops listings, and the names of the root where the kernel knows nothing below it. Between requests only. */
+/** Drops listings, handles that nobody has open, and the names of the root where the kernel knows nothing below it. Between requests only. */
 export function trimUnion(u: Union): void {
   u.listings.clear();
+  closeIdle(u);
   if (u.root.index?.liveNodes === 0) u.root.index = null;
 }

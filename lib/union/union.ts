@@ -27,6 +27,12 @@ export interface DataPlane {
   attach(fh: number, fd: number): number;
   swap(fh: number, fd: number): number;
   detach(fh: number): number;
+  /** Further opens of `nodeid` with no flags but those are answered without us, with `fh`, which stays a while after its last close. */
+  stand(nodeid: number, fh: number, flags: number, backingId: number, indifferent: number): void;
+  /** Ends that. True when nobody has `fh` open: no RELEASE will come. */
+  withdraw(fh: number): boolean;
+  /** The same for the fh that was closed first; 0: there is none that nobody has open. */
+  reclaim(): number;
   /** A backing id, or -errno when this kernel or this user cannot. */
   backingOpen(fd: number): number;
   backingClose(id: number): number;

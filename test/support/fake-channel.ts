@@ -33,6 +33,13 @@ export class FakeChannel implements Channel {
     this.stopped = true;
   }
 
+  /** Commands that are known; null: all are asked for. */
+  known: Uint32Array | null = null;
+
+  ioctls(commands: Uint32Array): void {
+    this.known = commands;
+  }
+
   reply(length: number): number {
     this.replies.push(Buffer.from(Buffer.from(this.replyBuffer, 0, length)));
     return this.results.shift() ?? 0;

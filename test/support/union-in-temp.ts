@@ -67,6 +67,26 @@ export class FakePlane implements DataPlane {
     return 0;
   }
 
+  /** fh of what stands, by node. */
+  readonly standing = new Map<number, number>();
+  /** Of those, what nobody has open. */
+  readonly idle = new Set<number>();
+
+  stand(nodeid: number, fh: number): void {
+    if (!this.standing.has(nodeid)) this.standing.set(nodeid, fh);
+  }
+
+  withdraw(fh: number): boolean {
+    for (const [nodeid, each] of this.standing) if (each === fh) this.standing.delete(nodeid);
+    return this.idle.delete(fh);
+  }
+
+  reclaim(): number {
+    const [fh = 0] = this.idle;
+    this.withdraw(fh);
+    return fh;
+  }
+
   backingOpen(_fd: number): number {
     if (this.refusal < 0) return this.refusal;
     this.backings.add(this.#next);

@@ -8,7 +8,7 @@ import { addon, type NativeChannel } from '../../lib/sys/binding.js';
 import * as c from '../../lib/sys/constants.js';
 import { Stat, W } from '../../lib/sys/stat.js';
 import { syscalls as sys } from '../../lib/sys/syscalls.js';
-import { tempDir } from './native-util.js';
+import { fdsBelow, tempDir } from './native-util.js';
 
 export const op = { LOOKUP: 1, FORGET: 2, GETATTR: 3, SETATTR: 4, OPEN: 14, READ: 15, WRITE: 16, RELEASE: 18 };
 const FLUSH = 25;
@@ -53,6 +53,10 @@ export class TinyServer {
   /** The fh of the next OPEN, and the descriptor it is granted (none when negative). */
   fh = 1;
   grant: () => number = () => sys.openPath(this.host, c.O_RDWR);
+  /** Hears of each OPEN that was granted, before the reply. */
+  opened: (fh: number) => void = () => {};
+  /** The fhs of all RELEASEs. */
+  readonly released: number[] = [];
   readonly ended: Promise<number>;
   #end: (code: number) => void = () => undefined;
   readonly #in: DataView;
@@ -184,6 +188,7 @@ export class TinyServer {
   #open(unique: bigint): void {
     const fd = this.grant();
     if (fd >= 0) this.channel.attach(this.fh, fd);
+    this.opened(this.fh);
     this.#clear(16);
     this.#out.setBigUint64(HEADER, BigInt(this.fh), true);
     this.#out.setUint32(HEADER + 8, this.openFlags, true);
@@ -202,7 +207,21 @@ export class TinyServer {
   }
 
   #release(unique: bigint): void {
-    this.channel.detach(Number(this.#in.getBigUint64(40, true)));
+    const fh = Number(this.#in.getBigUint64(40, true));
+    this.released.push(fh);
+    this.channel.detach(fh);
     this.reply(unique, 0);
   }
+}
+
+/** Runs `body` on a served mount; afterwards nothing below the directory is open. */
+export async function served(body: (server: TinyServer) => Promise<void>, wakeful = false): Promise<string[]> {
+  const server = new TinyServer(wakeful);
+  try {
+    server.start();
+    await body(server);
+  } finally {
+    await server.teardown();
+  }
+  return fdsBelow(server.temp.dir);
 }

@@ -3,8 +3,9 @@
 import t from 'tap';
 import { errno } from '../../lib/errno.js';
 import { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } from '../../lib/sys/constants.js';
+import { handleOf, release } from '../../lib/union/handles.js';
 import type { FileNode } from '../../lib/union/inode.js';
-import { handleOf, type Opened, openFile, refusePrivileges, release } from '../../lib/union/open.js';
+import { type Opened, openFile, refusePrivileges } from '../../lib/union/open.js';
 import { unlink } from '../../lib/union/remove.js';
 import { sweep } from '../support/fault-sweep.js';
 import { FaultySyscalls } from '../support/faulty-syscalls.js';

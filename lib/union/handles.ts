@@ -1,0 +1,66 @@
+// What becomes of a file once it is open: its handle, by fh, until the last close; and handles opened for reading that
+// stay beyond that, so that the data plane answers further opens by itself. To every rule of the union one of those is a
+// reader like any other: whoever a reader would hinder withdraws it first.
+
+import { fail } from '../errno.js';
+import { FMODE_EXEC, O_LARGEFILE, O_NOFOLLOW, O_NONBLOCK } from '../sys/constants.js';
+import type { FileHandle, FileNode } from './inode.js';
+import type { Union } from './union.js';
+
+/** Flags that make no difference between two opens for reading; one is the kernel's own: to be executed. */
+const INDIFFERENT = O_LARGEFILE | O_NOFOLLOW | O_NONBLOCK | FMODE_EXEC;
+
+/** The handle of `fh`; EBADF when there is none. */
+export function handleOf(u: Union, fh: number): FileHandle {
+  const handle = u.handles.get(fh);
+  if (handle === undefined) throw fail('EBADF', 'fh');
+  return handle;
+}
+
+/** The last reference to an open file is gone. */
+export function release(u: Union, fh: number): void {
+  const handle = u.handles.remove(fh);
+  if (handle === undefined) return;
+  const { node } = handle;
+  node.handles?.delete(handle);
+  if (node.handles?.size === 0) node.handles = null;
+  const wrote = handle.mode === 'passthrough' && handle.writable;
+  u.plane.detach(fh);
+  if (handle.mode === 'cached') node.cachedOpens -= 1;
+  else dropBacking(u, node);
+  // The attributes the kernel has were given with no validity while this handle lived.
+  if (wrote) node.cacheStale = true;
+}
+
+function dropBacking(u: Union, node: FileNode): void {
+  const backing = node.backing;
+  if (backing === null) return;
+  backing.users -= 1;
+  if (backing.users > 0) return;
+  u.plane.backingClose(backing.id);
+  node.backing = null;
+}
+
+/** Further opens for nothing but reading are answered with `handle`, if it was opened so: `flags` as in a reply to OPEN. */
+export function stand(u: Union, { fh, node, writable, openFlags }: FileHandle, flags: number): void {
+  if (writable || (openFlags & ~O_LARGEFILE) !== 0) return;
+  u.plane.stand(node.id, fh, flags, node.backing?.id ?? 0, INDIFFERENT);
+}
+
+/** Further opens of `node` are JavaScript's again, and what only stayed is closed. */
+export function withdraw(u: Union, node: FileNode): void {
+  if (node.handles === null) return;
+  for (const handle of node.handles) {
+    if (!handle.writable && u.plane.withdraw(handle.fh)) release(u, handle.fh);
+  }
+}
+
+/** The same for all nodes. */
+export function withdrawAll(u: Union): void {
+  for (const { node } of u.handles.all()) withdraw(u, node);
+}
+
+/** Closes what only stayed. */
+export function closeIdle(u: Union): void {
+  for (let fh = u.plane.reclaim(); fh !== 0; fh = u.plane.reclaim()) release(u, fh);
+}
