@@ -62,7 +62,7 @@ function backingIds(u: Union): number {
 class LatePlane implements DataPlane {
   channel: NativeChannel | null = null;
   backings = 0;
-  attach = (fh: number, fd: number): number => this.channel?.attach(fh, fd) ?? -errno.EBADF;
+  attach = (fh: number, fd: number, fsyncs: boolean): number => this.channel?.attach(fh, fd, fsyncs) ?? -errno.EBADF;
   swap = (fh: number, fd: number): number => this.channel?.swap(fh, fd) ?? -errno.EBADF;
   detach = (fh: number): number => this.channel?.detach(fh) ?? -errno.EBADF;
   stand: DataPlane['stand'] = (...what) => this.channel?.stand(...what);

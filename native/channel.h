@@ -1,6 +1,6 @@
 // One open /dev/fuse as JavaScript drives it: the poll handle, the two buffers, the data plane.
 // Lives on the JavaScript thread. Never closes the device: that descriptor is the caller's.
-// Knows four opcodes (fuse_abi.h) and no files.
+// Knows few opcodes (fuse_abi.h) and no files.
 
 #ifndef STRATAFS_CHANNEL_H_
 #define STRATAFS_CHANNEL_H_

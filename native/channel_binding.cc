@@ -61,8 +61,9 @@ napi_value Attach(napi_env env, napi_callback_info info) {
   if (channel == nullptr) return nullptr;
   int64_t fh = args.I64(0);
   int fd = args.Int(1);
+  bool fsyncs = args.Bool(2);
   if (!args.ok()) return args.Refuse();
-  return Number(env, channel->plane().Attach(static_cast<uint64_t>(fh), fd));
+  return Number(env, channel->plane().Attach(static_cast<uint64_t>(fh), fd, fsyncs));
 }
 
 napi_value Swap(napi_env env, napi_callback_info info) {
@@ -161,6 +162,7 @@ napi_value CountersOf(napi_env env, napi_callback_info info) {
   SetNamed(env, out, "requests", Number(env, static_cast<double>(counters.requests.load())));
   SetNamed(env, out, "reads", Number(env, static_cast<double>(counters.reads.load())));
   SetNamed(env, out, "writes", Number(env, static_cast<double>(counters.writes.load())));
+  SetNamed(env, out, "fsyncs", Number(env, static_cast<double>(counters.fsyncs.load())));
   SetNamed(env, out, "offloaded", Number(env, static_cast<double>(counters.offloaded.load())));
   SetNamed(env, out, "bytesRead", Number(env, static_cast<double>(counters.bytes_read.load())));
   SetNamed(env, out, "bytesWritten", Number(env, static_cast<double>(counters.bytes_written.load())));

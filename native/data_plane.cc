@@ -5,7 +5,6 @@
 #include "data_plane.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -14,6 +13,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+
+#include "threads.h"
 
 namespace stratafs {
 namespace {
@@ -75,7 +76,7 @@ ssize_t WriteFully(int fd, const uint8_t* from, size_t size, int64_t offset) {
 }  // namespace
 
 DataPlane::DataPlane(int device, Counters* counters)
-    : device_(device), counters_(counters), standing_(IdleMax()) {}
+    : device_(device), counters_(counters), answers_(device, counters), standing_(IdleMax()), fsyncs_(&answers_) {}
 
 DataPlane::~DataPlane() {
   Stop();
@@ -83,11 +84,11 @@ DataPlane::~DataPlane() {
   for (Block& block : spare_) free(block.bytes);
 }
 
-int DataPlane::Attach(uint64_t fh, int fd) {
+int DataPlane::Attach(uint64_t fh, int fd, bool fsyncs) {
   if (fd < 0) return -EBADF;
-  SharedFd& slot = table_[fh];
-  if (slot) return -EEXIST;
-  slot = std::make_shared<UniqueFd>(fd);
+  Grant& slot = table_[fh];
+  if (slot.file) return -EEXIST;
+  slot = {std::make_shared<UniqueFd>(fd), fsyncs};
   return 0;
 }
 
@@ -95,7 +96,7 @@ int DataPlane::Swap(uint64_t fh, int fd) {
   auto found = table_.find(fh);
   if (fd < 0) return -EBADF;
   if (found == table_.end()) return -ENOENT;
-  found->second = std::make_shared<UniqueFd>(fd);
+  found->second.file = std::make_shared<UniqueFd>(fd);
   return 0;
 }
 
@@ -106,16 +107,18 @@ int DataPlane::Detach(uint64_t fh) {
 
 bool DataPlane::Serve(uint8_t* request, size_t length) {
   fuse::InHeader header;
-  if (table_.empty() || length < sizeof header + sizeof(fuse::OpenIn)) return false;
+  if (length < sizeof header) return false;
   memcpy(&header, request, sizeof header);
   if (header.len != length) return false;
   uint8_t* body = request + sizeof header;
   const size_t size = length - sizeof header;
   if (header.opcode == fuse::kRead) return size >= sizeof(fuse::ReadIn) && ServeRead(header, body);
   if (header.opcode == fuse::kWrite) return size >= sizeof(fuse::WriteIn) && ServeWrite(header, body);
-  if (header.opcode == fuse::kOpen) return ServeOpen(header, body);
+  if (header.opcode == fuse::kOpen) return size >= sizeof(fuse::OpenIn) && ServeOpen(header, body);
   if (header.opcode == fuse::kRelease) return size >= sizeof(fuse::ReleaseIn) && ServeRelease(header, body);
   if (header.opcode == fuse::kIoctl) return size >= sizeof(fuse::IoctlIn) && ServeIoctl(header, body);
+  if (header.opcode == fuse::kFsync) return size >= sizeof(fuse::FsyncIn) && ServeFsync(header, body);
+  if (header.opcode == fuse::kInterrupt) return size >= sizeof(fuse::InterruptIn) && ServeInterrupt(body);
   return false;
 }
 
@@ -124,7 +127,7 @@ bool DataPlane::ServeIoctl(const fuse::InHeader& header, const uint8_t* body) {
   fuse::IoctlIn in;
   memcpy(&in, body, sizeof in);
   if (!commands_ || std::find(commands_->begin(), commands_->end(), in.cmd) != commands_->end()) return false;
-  ReplyError(header.unique, ENOTTY);
+  answers_.ReplyError(header.unique, ENOTTY);
   return true;
 }
 
@@ -136,7 +139,7 @@ bool DataPlane::ServeOpen(const fuse::InHeader& header, const uint8_t* body) {
   counters_->stood++;
   fuse::OpenOut out = {answer->fh, answer->flags, answer->backing_id};
   // Nobody closes what nobody was told of.
-  if (Reply(header.unique, &out, sizeof out)) standing_.Opened(answer->fh);
+  if (answers_.Reply(header.unique, &out, sizeof out)) standing_.Opened(answer->fh);
   return true;
 }
 
@@ -147,8 +150,24 @@ bool DataPlane::ServeRelease(const fuse::InHeader& header, uint8_t* body) {
   in.fh = standing_.Release(in.fh);
   memcpy(body, &in, sizeof in);
   if (in.fh != 0) return false;
-  Reply(header.unique, nullptr, 0);
+  answers_.ReplyError(header.unique, 0);
   return true;
+}
+
+bool DataPlane::ServeFsync(const fuse::InHeader& header, const uint8_t* body) {
+  fuse::FsyncIn in;
+  memcpy(&in, body, sizeof in);
+  auto found = table_.find(in.fh);
+  if (found == table_.end() || !found->second.fsyncs) return false;
+  if (!fsyncs_.Take(header.unique, found->second.file, (in.fsync_flags & fuse::kFsyncDataOnly) != 0)) return false;
+  counters_->fsyncs++;
+  return true;
+}
+
+bool DataPlane::ServeInterrupt(const uint8_t* body) {
+  fuse::InterruptIn in;
+  memcpy(&in, body, sizeof in);
+  return fsyncs_.Interrupt(in.unique);
 }
 
 bool DataPlane::ServeRead(const fuse::InHeader& header, const uint8_t* body) {
@@ -157,7 +176,7 @@ bool DataPlane::ServeRead(const fuse::InHeader& header, const uint8_t* body) {
   auto found = table_.find(in.fh);
   if (found == table_.end()) return false;
   counters_->reads++;
-  Task task = {header.unique, found->second, header.nodeid, static_cast<int64_t>(in.offset), in.size, false, false, {}, {}};
+  Task task = {header.unique, found->second.file, header.nodeid, static_cast<int64_t>(in.offset), in.size, false, false, {}, {}};
   if (ReadCached(task) || Offload(&task)) return true;
   Run(&task);
   return true;
@@ -177,7 +196,7 @@ bool DataPlane::ReadCached(const Task& task) {
   bool whole = static_cast<size_t>(got) == task.size;
   if (!whole && (fstat(fd, &st) < 0 || task.offset + got < st.st_size)) return false;
   counters_->bytes_read += static_cast<uint64_t>(got);
-  Reply(task.unique, inline_block_.bytes, static_cast<size_t>(got));
+  answers_.Reply(task.unique, inline_block_.bytes, static_cast<size_t>(got));
   return true;
 }
 
@@ -190,7 +209,7 @@ bool DataPlane::ServeWrite(const fuse::InHeader& header, const uint8_t* body) {
   const uint8_t* data = body + sizeof in;
   bool strip = (in.write_flags & fuse::kWriteKillSuidgid) != 0;
   Changer writer = {header.uid, header.gid, header.pid};
-  Task task = {header.unique, found->second, header.nodeid, static_cast<int64_t>(in.offset), in.size, true, strip, writer, {}};
+  Task task = {header.unique, found->second.file, header.nodeid, static_cast<int64_t>(in.offset), in.size, true, strip, writer, {}};
   if (in.size > kInlineWrite && TakeBlock(in.size, &task.block)) {
     memcpy(task.block.bytes, data, in.size);
     if (Offload(&task)) return true;
@@ -214,16 +233,11 @@ bool DataPlane::Offload(Task* task) {
   return true;
 }
 
-// Workers take no signals: handlers belong to the threads that installed them.
 bool DataPlane::StartWorkers() {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   for (size_t i = 0; i < kWorkers; i++) {
     pthread_t thread;
-    if (pthread_create(&thread, nullptr, WorkerMain, this) == 0) workers_.push_back(thread);
+    if (StartQuietThread(&thread, WorkerMain, this)) workers_.push_back(thread);
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return !workers_.empty();
 }
 
@@ -261,7 +275,7 @@ void DataPlane::RunRead(const Task& task) {
   ssize_t got = ReadFully(task.file->get(), task.block.bytes, task.size, task.offset);
   if (got < 0) return ReplyError(task.unique, static_cast<int>(-got));
   counters_->bytes_read += static_cast<uint64_t>(got);
-  Reply(task.unique, task.block.bytes, static_cast<size_t>(got));
+  answers_.Reply(task.unique, task.block.bytes, static_cast<size_t>(got));
 }
 
 void DataPlane::RunWrite(const Task& task, const uint8_t* bytes) {
@@ -273,7 +287,7 @@ void DataPlane::RunWrite(const Task& task, const uint8_t* bytes) {
   if (put < 0) return ReplyError(task.unique, static_cast<int>(-put));
   counters_->bytes_written += static_cast<uint64_t>(put);
   fuse::WriteOut out = {static_cast<uint32_t>(put), 0};
-  Reply(task.unique, &out, sizeof out);
+  answers_.Reply(task.unique, &out, sizeof out);
 }
 
 // The kernel does not know that the mode it remembers is older than this write: it would execute the
@@ -285,25 +299,6 @@ void DataPlane::TellNewMode(uint64_t nodeid) {
   } message = {{sizeof message, fuse::kNotifyInvalInode, 0}, {nodeid, -1, 0}};
   ssize_t told = write(device_, &message, sizeof message);
   (void)told;  // ENOENT: the kernel has forgotten the inode.
-}
-
-bool DataPlane::Reply(uint64_t unique, const void* body, size_t length) {
-  fuse::OutHeader header = {static_cast<uint32_t>(sizeof header + length), 0, unique};
-  struct iovec iov[2] = {{&header, sizeof header}, {const_cast<void*>(body), length}};
-  return CountReply(writev(device_, iov, length > 0 ? 2 : 1));
-}
-
-void DataPlane::ReplyError(uint64_t unique, int code) {
-  fuse::OutHeader header = {sizeof header, -code, unique};
-  CountReply(write(device_, &header, sizeof header));
-}
-
-// ENOENT: the caller was interrupted and the kernel has dropped the request.
-bool DataPlane::CountReply(ssize_t written) {
-  if (written >= 0) return true;
-  if (errno == ENOENT) counters_->interrupted++;
-  else counters_->reply_errors++;
-  return false;
 }
 
 bool DataPlane::TakeBlock(size_t size, Block* out) {
@@ -332,6 +327,7 @@ void DataPlane::Stop() {
   pthread_cond_broadcast(&wake_);
   for (pthread_t worker : workers_) pthread_join(worker, nullptr);
   workers_.clear();
+  fsyncs_.Stop();
   table_.clear();
 }
 

@@ -1,4 +1,4 @@
-// Answers READ and WRITE of granted handles from their descriptors, inline when that cannot block,
+// Answers READ, WRITE and FSYNC of granted handles from their descriptors, inline when that cannot block,
 // on a few worker threads otherwise; OPEN and RELEASE where a handle stands for them (standing.h); IOCTL that nobody knows.
 // Owns the granted descriptors and the workers.
 // Knows no JavaScript, no names and no policy: a grant is (fh, descriptor), nothing more.
@@ -8,15 +8,15 @@
 
 #include <pthread.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "answers.h"
+#include "fsyncs.h"
 #include "fuse_abi.h"
 #include "privileges.h"
 #include "standing.h"
@@ -24,13 +24,11 @@
 
 namespace stratafs {
 
-struct Counters {
-  std::atomic<uint64_t> requests{0}, reads{0}, writes{0}, offloaded{0}, bytes_read{0}, bytes_written{0},
-      interrupted{0}, reply_errors{0}, stood{0};
+// `fsyncs`: FSYNC with this handle is an fsync of this descriptor and nothing else.
+struct Grant {
+  SharedFd file;
+  bool fsyncs;
 };
-
-// A descriptor shared by the table and the workers; closes with the last of them.
-using SharedFd = std::shared_ptr<UniqueFd>;
 
 // Memory for one transfer, page-aligned.
 struct Block {
@@ -58,7 +56,7 @@ class DataPlane {
   DataPlane& operator=(const DataPlane&) = delete;
 
   // The table; JavaScript thread only. 0 or -errno; on an error the descriptor stays the caller's.
-  int Attach(uint64_t fh, int fd);
+  int Attach(uint64_t fh, int fd, bool fsyncs);
   int Swap(uint64_t fh, int fd);
   int Detach(uint64_t fh);
   // From now on only these ioctl commands are JavaScript's.
@@ -73,7 +71,7 @@ class DataPlane {
   void Stop();
 
   // Writes one error reply. Any thread.
-  void ReplyError(uint64_t unique, int code);
+  void ReplyError(uint64_t unique, int code) { answers_.ReplyError(unique, code); }
 
  private:
   bool ServeOpen(const fuse::InHeader& header, const uint8_t* body);
@@ -81,6 +79,8 @@ class DataPlane {
   bool ServeIoctl(const fuse::InHeader& header, const uint8_t* body);
   bool ServeRead(const fuse::InHeader& header, const uint8_t* body);
   bool ServeWrite(const fuse::InHeader& header, const uint8_t* body);
+  bool ServeFsync(const fuse::InHeader& header, const uint8_t* body);
+  bool ServeInterrupt(const uint8_t* body);
   bool ReadCached(const Task& task);
   bool Offload(Task* task);
   bool StartWorkers();
@@ -90,17 +90,16 @@ class DataPlane {
   void RunRead(const Task& task);
   void RunWrite(const Task& task, const uint8_t* bytes);
   void TellNewMode(uint64_t nodeid);
-  // False when nobody has the answer.
-  bool Reply(uint64_t unique, const void* body, size_t length);
-  bool CountReply(ssize_t written);
   bool TakeBlock(size_t size, Block* out);
   void GiveBlock(Block block);
 
   const int device_;
   Counters* const counters_;
-  std::unordered_map<uint64_t, SharedFd> table_;
+  Answers answers_;
+  std::unordered_map<uint64_t, Grant> table_;
   Standing standing_;
   std::optional<std::vector<uint32_t>> commands_;
+  Fsyncs fsyncs_;
   Block inline_block_;
 
   pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;

@@ -18,6 +18,7 @@ enum Opcode : uint32_t {
   kRead = 15,
   kWrite = 16,
   kRelease = 18,
+  kFsync = 20,
   kInterrupt = 36,
   kIoctl = 39,
   kBatchForget = 42,
@@ -103,6 +104,19 @@ struct IoctlIn {
   uint32_t out_size;
 };
 static_assert(sizeof(IoctlIn) == 32, "fuse_ioctl_in");
+
+struct FsyncIn {
+  uint64_t fh;
+  uint32_t fsync_flags;
+  uint32_t padding;
+};
+static_assert(sizeof(FsyncIn) == 16, "fuse_fsync_in");
+constexpr uint32_t kFsyncDataOnly = 1;
+
+struct InterruptIn {
+  uint64_t unique;
+};
+static_assert(sizeof(InterruptIn) == 8, "fuse_interrupt_in");
 
 struct WriteOut {
   uint32_t size;

@@ -6,6 +6,8 @@
 
 #include <unistd.h>
 
+#include <memory>
+
 namespace stratafs {
 
 class UniqueFd {
@@ -39,6 +41,9 @@ class UniqueFd {
  private:
   int fd_ = -1;
 };
+
+// A descriptor shared by a table and the threads that use it; closes with the last of them.
+using SharedFd = std::shared_ptr<UniqueFd>;
 
 }  // namespace stratafs
 

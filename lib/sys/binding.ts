@@ -17,8 +17,11 @@ export interface NativeChannel {
   reply(length: number): number;
   /** Writes any message (notify codes) to /dev/fuse. 0 or -errno. */
   write(message: Uint8Array): number;
-  /** Grants the data plane READ and WRITE with this fh on `fd`, and takes ownership of `fd`. */
-  attach(fh: number, fd: number): number;
+  /**
+   * Grants the data plane READ and WRITE with this fh on `fd`, and takes ownership of `fd`. `fsyncs`: FSYNC too, which is
+   * then an fsync of the descriptor and nothing else.
+   */
+  attach(fh: number, fd: number, fsyncs: boolean): number;
   /** Points fh at another descriptor it then owns; the old one closes when no worker uses it. */
   swap(fh: number, fd: number): number;
   /** Takes fh away; its descriptor closes when no worker uses it. */
@@ -39,7 +42,7 @@ export interface NativeChannel {
   backingClose(id: number): number;
   /** Stops polling; the descriptor stays open. */
   stop(): void;
-  /** Counters since start: requests, reads, writes, offloaded, bytesRead, bytesWritten, stood, attached, wishes; idle now. */
+  /** Counters since start: requests, reads, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, attached, wishes; idle now. */
   counters(): Record<string, number>;
 }
 

@@ -112,7 +112,8 @@ export function admit(
     writable: writes,
     opener,
   };
-  const attached = u.plane.attach(handle.fh, fd);
+  // What is open for writing is the upper's and stays so, also under a fresh upper.
+  const attached = u.plane.attach(handle.fh, fd, writes && !u.options.volatile);
   if (attached < 0) {
     u.sys.close(fd);
     throw new ErrnoError(-attached, 'open');

@@ -24,7 +24,8 @@ export interface Caller {
 
 /** Where reads and writes of open files go without this floor. Owns the descriptors it is given. */
 export interface DataPlane {
-  attach(fh: number, fd: number): number;
+  /** `fsyncs`: an FSYNC of `fh` flushes `fd` and needs no decision. */
+  attach(fh: number, fd: number, fsyncs: boolean): number;
   swap(fh: number, fd: number): number;
   detach(fh: number): number;
   /** Further opens of `nodeid` with no flags but those are answered without us, with `fh`, which stays a while after its last close. */

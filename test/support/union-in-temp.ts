@@ -46,24 +46,29 @@ export const user: Caller = { uid: 1000, gid: 1000, umask: 0o022 };
 export class FakePlane implements DataPlane {
   readonly fds = new Map<number, number>();
   readonly backings = new Set<number>();
+  /** Whose FSYNC is granted too. */
+  readonly fsyncs = new Set<number>();
   /** What backingOpen answers; 0 mints ids. */
   refusal = 0;
   #next = 1;
 
-  attach(fh: number, fd: number): number {
+  attach(fh: number, fd: number, fsyncs: boolean): number {
     this.fds.set(fh, fd);
+    if (fsyncs) this.fsyncs.add(fh);
     return 0;
   }
 
   swap(fh: number, fd: number): number {
+    const fsyncs = this.fsyncs.has(fh);
     this.detach(fh);
-    return this.attach(fh, fd);
+    return this.attach(fh, fd, fsyncs);
   }
 
   detach(fh: number): number {
     const fd = this.fds.get(fh);
     if (fd !== undefined) syscalls.close(fd);
     this.fds.delete(fh);
+    this.fsyncs.delete(fh);
     return 0;
   }
 

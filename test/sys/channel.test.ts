@@ -168,9 +168,9 @@ test('a grant is swapped under an open handle, and taken away', { skip }, async 
 test('the table refuses nonsense and leaves the descriptor', { skip }, async (t) => {
   await served(async (server) => {
     const fd = sys.openPath(server.host, c.O_RDONLY);
-    t.equal(server.channel.attach(77, fd), 0);
-    t.equal(server.channel.attach(77, fd), -errno.EEXIST);
-    t.equal(server.channel.attach(78, -1), -errno.EBADF);
+    t.equal(server.channel.attach(77, fd, false), 0);
+    t.equal(server.channel.attach(77, fd, false), -errno.EEXIST);
+    t.equal(server.channel.attach(78, -1, false), -errno.EBADF);
     t.equal(server.channel.counters().attached, 1);
     t.equal(server.channel.detach(77), 0);
     t.equal(sys.close(fd), -errno.EBADF, 'detach closed it');
@@ -280,7 +280,7 @@ test('unmounting ends the channel once, and closes what was granted', { skip }, 
   try {
     server.start();
     t.equal((await run('stat', server.file)).code, 0);
-    t.equal(server.channel.attach(500, sys.openPath(server.host, c.O_RDONLY)), 0);
+    t.equal(server.channel.attach(500, sys.openPath(server.host, c.O_RDONLY), false), 0);
     t.equal(sys.umount(server.mountpoint, 0), 0);
     t.equal(await server.ended, errno.ENODEV);
     t.same(fdsBelow(server.host), []);

@@ -1,5 +1,5 @@
-// The smallest FUSE server that can show the channel at work: one directory, one file, whose bytes
-// are a host file's. Written on its own, without lib/wire, so that the two can disagree.
+// The smallest FUSE server that can show the channel at work: one directory of files f to m, the bytes of all of
+// which are one host file's. Written on its own, without lib/wire, so that the two can disagree.
 
 import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -10,12 +10,22 @@ import { Stat, W } from '../../lib/sys/stat.js';
 import { syscalls as sys } from '../../lib/sys/syscalls.js';
 import { fdsBelow, tempDir } from './native-util.js';
 
-export const op = { LOOKUP: 1, FORGET: 2, GETATTR: 3, SETATTR: 4, OPEN: 14, READ: 15, WRITE: 16, RELEASE: 18 };
-const FLUSH = 25;
+export const op = {
+  LOOKUP: 1,
+  FORGET: 2,
+  GETATTR: 3,
+  SETATTR: 4,
+  OPEN: 14,
+  READ: 15,
+  WRITE: 16,
+  RELEASE: 18,
+  FSYNC: 20,
+  FLUSH: 25,
+};
 const INIT = 26;
 const INTERRUPT = 36;
 const BATCH_FORGET = 42;
-const ENOSYS = 38;
+export const ENOSYS = 38;
 const ENOENT = 2;
 const HEADER = 16;
 export const FOPEN_PASSTHROUGH = 1 << 7;
@@ -49,6 +59,8 @@ export class TinyServer {
   readonly seen: number[] = [];
   hook: Hook = () => 0;
   openFlags = 0;
+  /** FSYNC is granted too. */
+  fsyncs = true;
   backingId = 0;
   /** The fh of the next OPEN, and the descriptor it is granted (none when negative). */
   fh = 1;
@@ -126,7 +138,7 @@ export class TinyServer {
     else if (opcode === op.OPEN) this.#open(unique);
     else if (opcode === op.READ) this.#read(unique);
     else if (opcode === op.RELEASE) this.#release(unique);
-    else this.reply(unique, opcode === FLUSH ? 0 : ENOSYS);
+    else this.reply(unique, opcode === op.FLUSH ? 0 : ENOSYS);
   }
 
   #clear(bytes: number): void {
@@ -169,13 +181,15 @@ export class TinyServer {
   }
 
   #lookup(unique: bigint): void {
-    if (this.#in.getUint16(40, true) !== 0x66) {
+    const name = this.#in.getUint16(40, true);
+    if (name < 0x66 || name > 0x6d) {
       this.reply(unique, ENOENT);
       return;
     }
     this.#clear(128);
-    this.#out.setBigUint64(HEADER, 2n, true);
-    this.#attr(40, 2n);
+    const nodeid = BigInt(name - 0x64);
+    this.#out.setBigUint64(HEADER, nodeid, true);
+    this.#attr(40, nodeid);
     this.reply(unique, 0, 128);
   }
 
@@ -187,7 +201,7 @@ export class TinyServer {
 
   #open(unique: bigint): void {
     const fd = this.grant();
-    if (fd >= 0) this.channel.attach(this.fh, fd);
+    if (fd >= 0) this.channel.attach(this.fh, fd, this.fsyncs);
     this.opened(this.fh);
     this.#clear(16);
     this.#out.setBigUint64(HEADER, BigInt(this.fh), true);

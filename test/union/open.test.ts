@@ -65,6 +65,24 @@ unionTest(t, 'a read-only fd opened before a copy-up sees what is written after 
   for (const { handle } of [reader, writer]) release(w.u, handle.fh);
 });
 
+for (const volatile of [false, true]) {
+  const options = { ...cached, options: { ...cached.options, volatile } };
+  unionTest(
+    t,
+    `an fsync needs no decision where the upper is written${volatile ? ', and none is made on a volatile mount' : ''}`,
+    options,
+    (t, w) => {
+      const [reader, writer] = [open(w, 'f'), open(w, 'u', O_WRONLY)];
+      t.notOk(w.plane.fsyncs.has(reader.handle.fh), 'a lower file');
+      t.equal(w.plane.fsyncs.has(writer.handle.fh), !volatile);
+      const copied = open(w, 'f', O_RDWR);
+      t.equal(w.plane.fsyncs.has(copied.handle.fh), !volatile, 'a copy');
+      t.notOk(w.plane.fsyncs.has(reader.handle.fh), 'what was opened for reading may be sealed');
+      for (const { handle } of [reader, writer, copied]) release(w.u, handle.fh);
+    },
+  );
+}
+
 unionTest(t, 'flags that the kernel has applied are not applied again', cached, (t, w) => {
   const opened = open(w, 'u', O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
   t.equal(opened.handle.openFlags, O_RDWR);
