@@ -161,6 +161,7 @@ napi_value CountersOf(napi_env env, napi_callback_info info) {
   napi_create_object(env, &out);
   SetNamed(env, out, "requests", Number(env, static_cast<double>(counters.requests.load())));
   SetNamed(env, out, "reads", Number(env, static_cast<double>(counters.reads.load())));
+  SetNamed(env, out, "spliced", Number(env, static_cast<double>(counters.spliced.load())));
   SetNamed(env, out, "writes", Number(env, static_cast<double>(counters.writes.load())));
   SetNamed(env, out, "fsyncs", Number(env, static_cast<double>(counters.fsyncs.load())));
   SetNamed(env, out, "offloaded", Number(env, static_cast<double>(counters.offloaded.load())));

@@ -19,6 +19,7 @@
 #include "fsyncs.h"
 #include "fuse_abi.h"
 #include "privileges.h"
+#include "splicer.h"
 #include "standing.h"
 #include "unique_fd.h"
 
@@ -82,6 +83,7 @@ class DataPlane {
   bool ServeFsync(const fuse::InHeader& header, const uint8_t* body);
   bool ServeInterrupt(const uint8_t* body);
   bool ReadCached(const Task& task);
+  bool ReadSpliced(const Task& task);
   bool Offload(Task* task);
   bool StartWorkers();
   static void* WorkerMain(void* self);
@@ -96,6 +98,7 @@ class DataPlane {
   const int device_;
   Counters* const counters_;
   Answers answers_;
+  Splicer splicer_;
   std::unordered_map<uint64_t, Grant> table_;
   Standing standing_;
   std::optional<std::vector<uint32_t>> commands_;

@@ -42,7 +42,7 @@ export interface NativeChannel {
   backingClose(id: number): number;
   /** Stops polling; the descriptor stays open. */
   stop(): void;
-  /** Counters since start: requests, reads, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, attached, wishes; idle now. */
+  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, attached, wishes; idle now. */
   counters(): Record<string, number>;
 }
 
