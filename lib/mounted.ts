@@ -162,8 +162,9 @@ function converse(
     const memory = keeperOf(u, () => channel.counters().requests ?? 0);
     const session = new Session(channel, u, validityOf(options), {
       ready: () => {
-        void settleEngine();
         resolve({ unmount: () => unmountFuse(u.sys, mountpoint), ended, stats });
+        // Not before who waits for the mount was told.
+        setImmediate(settleEngine);
       },
       ended: (code) => {
         channel.stop();

@@ -94,6 +94,17 @@ function kernel(answered: () => void): NativeChannel {
   };
 }
 
+/** The addon, but that mounting does nothing and the channel leads to `kernel`. */
+function onNothing(addon: Addon, answered: () => void): Addon {
+  const openPath: Addon['syscalls']['openPath'] = (path, flags) =>
+    addon.syscalls.openPath(path === '/dev/fuse' ? '/dev/null' : path, flags);
+  return {
+    ...addon,
+    syscalls: { ...addon.syscalls, openPath, mount: () => 0 },
+    openChannel: () => kernel(answered),
+  };
+}
+
 /** Resolves when the mount answers; the process should end soon after. `cli` is where program.cjs belongs. */
 export async function mountNothing(program: Program, cli: string): Promise<void> {
   const place = mkdtempSync(join(tmpdir(), 'stratafs-'));
@@ -108,26 +119,21 @@ export async function mountNothing(program: Program, cli: string): Promise<void>
   const list = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
   process.argv = [process.execPath, join(cli, 'start.cjs'), 'mount', '-f', '-o', list, mountpoint];
   const mask = process.umask();
-  const real = createRequire(join(cli, 'start.cjs'));
+  const load = process.dlopen;
   await new Promise<void>((resolve, reject) => {
-    const addonOf = (root: string): Addon => {
-      const addon = real('node-gyp-build')(root) as Addon;
-      const openPath: Addon['syscalls']['openPath'] = (path, flags) =>
-        addon.syscalls.openPath(path === '/dev/fuse' ? '/dev/null' : path, flags);
-      return {
-        ...addon,
-        syscalls: { ...addon.syscalls, openPath, mount: () => 0 },
-        openChannel: () => kernel(resolve),
-      };
+    process.dlopen = (module, file) => {
+      load.call(process, module, file);
+      (module as { exports: Addon }).exports = onNothing((module as { exports: Addon }).exports, resolve);
     };
     process.once('beforeExit', () => reject(new Error('the program ends without a mount')));
     program(
-      (target) => (target === 'node-gyp-build' ? addonOf : real(target)),
+      createRequire(join(cli, 'start.cjs')),
       // Settings that are changed here would be part of the bytecode's, and it would be refused where they are not.
       async (target) => (target === 'node:v8' ? { setFlagsFromString: () => {} } : import(target)),
       (file) => pathToFileURL(join(cli, file)).href,
     );
   }).finally(() => {
+    process.dlopen = load;
     process.umask(mask);
     rmSync(place, { recursive: true, force: true });
   });

@@ -2,7 +2,9 @@
 # The installed command, under every name it has (stratafs, stratafs-overlay, fuse-overlayfs, mount.stratafs): finds Node.js and
 # the built program from where this file lies, never from the working directory. A PATH without node is no obstacle.
 
-self=$(readlink -f -- "$0") || exit 1
+# Most callers come by the link that npm made: starting readlink would cost them as much as reading this file.
+self=${0%/*}/../lib/node_modules/stratafs/lib/cli/launch.sh
+[ "$self" -ef "$0" ] 2>/dev/null || self=$(LC_ALL=C readlink -f -- "$0") || exit 1
 root=${self%/lib/cli/launch.sh}
 name=${0##*/}
 [ "$name" != launch.sh ] || name=stratafs
@@ -22,12 +24,13 @@ fi
 
 recorded=
 [ ! -r "$root/build/Release/node-path" ] || IFS= read -r recorded <"$root/build/Release/node-path"
+runs() { case $1 in /*) [ -x "$1" ] ;; *) false ;; esac; }
 for node in "${STRATAFS_NODE-}" "$recorded" "${0%/*}/node" "${root%/lib/node_modules/*}/bin/node" \
-  /usr/local/bin/node /usr/bin/node "$(command -v node)"; do
-  case $node in /*) [ ! -x "$node" ] || break ;; esac
-  node=
+  /usr/local/bin/node /usr/bin/node ''; do
+  if runs "$node"; then break; fi
 done
-if [ -z "$node" ]; then
+[ -n "$node" ] || node=$(command -v node)
+if ! runs "$node"; then
   echo 'stratafs: no Node.js found; put node into PATH or name it in STRATAFS_NODE' >&2
   exit 1
 fi

@@ -1,8 +1,8 @@
 // Loads the addon: the only importer of native/.
 
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import nodeGypBuild from 'node-gyp-build';
 import type { Jobs, Syscalls } from './calls.js';
 
 /** How the addon answers what the channel's reader found; see native/README.md. */
@@ -55,5 +55,22 @@ export interface Addon {
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 
+/** Straight from where it is built: finding node-gyp-build and having it look takes longer than loading. */
+function builtHere(): Addon | undefined {
+  const module: { exports: unknown } = { exports: {} };
+  try {
+    process.dlopen(module, join(root, 'build', 'Release', 'stratafs.node'));
+  } catch {
+    return undefined;
+  }
+  return module.exports as Addon;
+}
+
+/** Wherever else it is: shipped in prebuilds/, or nowhere, which this one says. */
+function found(): Addon {
+  const load = createRequire(import.meta.url)('node-gyp-build') as (directory: string) => unknown;
+  return load(root) as Addon;
+}
+
 /** The loaded addon. Built by `npm run build`, or shipped in prebuilds/. */
-export const addon: Addon = nodeGypBuild(root) as Addon;
+export const addon: Addon = builtHere() ?? found();

@@ -21,7 +21,7 @@ import { forgetNode } from './forget.js';
 import { release } from './handles.js';
 import { idViews } from './ids-mapping.js';
 import { DirNode, type FileHandle, FileNode, type Inode } from './inode.js';
-import { InodeNumbers } from './inode-numbers.js';
+import { InodeNumbers, loadHasher } from './inode-numbers.js';
 import {
   closeLayers,
   isUpper,
@@ -182,6 +182,7 @@ export async function assembleUnion(
   plane: DataPlane,
   staleness: Staleness,
 ): Promise<Union> {
+  const hasher = loadHasher();
   const writable = options.upper !== null && !options.readOnly;
   const layers = openLayers(host, options.lowers, options.upper, 1, writable);
   for (const layer of layers.filter((one) => !isUpper(one)).slice(0, options.sealed ?? 0)) seal(layer);
@@ -208,7 +209,7 @@ export async function assembleUnion(
     }
     const settled = { ...options, noacl: options.noacl || features.overrides || !features.acl };
     const metacopy = writable && writesMetacopies(options, features);
-    const numbers = await InodeNumbers.create(sys, layers);
+    const numbers = await InodeNumbers.create(sys, layers, hasher);
     return weave({
       ...{ sys, jobs, options: settled, plane, staleness },
       ...{ layers, dataLayers, workdir, home, index, features, metacopy, numbers },

@@ -9,6 +9,9 @@ import type { Layer } from './layers.js';
 
 type Hasher = Awaited<ReturnType<typeof xxhash>>;
 
+/** It is compiled by another thread: whoever begins early waits less. */
+export const loadHasher = (): Promise<Hasher> => xxhash();
+
 /** 1 and 2 are `.` and `..`. */
 const FIRST_COOKIE = 3;
 const TOP_BIT = 0x8000_0000;
@@ -42,8 +45,8 @@ export class InodeNumbers {
     }
   }
 
-  static async create(sys: Syscalls, layers: readonly Layer[]): Promise<InodeNumbers> {
-    return new InodeNumbers(await xxhash(), sys, layers);
+  static async create(sys: Syscalls, layers: readonly Layer[], hasher = loadHasher()): Promise<InodeNumbers> {
+    return new InodeNumbers(await hasher, sys, layers);
   }
 
   /** All layers lie on one filesystem. */

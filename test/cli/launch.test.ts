@@ -140,6 +140,22 @@ t.test('version and help go to stdout, whatever stands beside them', (t) =>
   }),
 );
 
+t.test('by the link that npm makes, with nothing to help', (t) =>
+  inPlace(async (place) => {
+    const modules = join(place.base, 'lib', 'node_modules');
+    mkdirSync(modules, { recursive: true });
+    symlinkSync(checkout, join(modules, 'stratafs'));
+    const link = join(place.base, 'bin', 'stratafs');
+    symlinkSync('../lib/node_modules/stratafs/lib/cli/launch.sh', link);
+    const env = { PATH: place.base, STRATAFS_NODE: process.execPath };
+    t.match(spawnSync(link, ['--version'], { cwd: place.base, env, encoding: 'utf8' }), {
+      status: 0,
+      stdout: /^stratafs \d/,
+      stderr: '',
+    });
+  }),
+);
+
 t.test('without Node.js the message says what to do', (t) =>
   inPlace(async (place) => {
     const copy = join(place.base, 'lib', 'cli');

@@ -93,3 +93,16 @@ t.test('the modules run where there is no such file, or an older one', (t) => {
   t.equal(start('--help'), 'modules');
   t.end();
 });
+
+t.test('the addon is found where the package ships it', (t) => {
+  const [built, shipped] = [join(base, 'build'), join(base, 'prebuilds', `linux-${process.arch}`)];
+  rmSync(built);
+  t.throws(() => execFileSync(process.execPath, [join(cli, 'start.cjs'), '--version'], { stdio: 'pipe' }), {
+    message: /No native build was found/,
+  });
+  mkdirSync(shipped, { recursive: true });
+  copyFileSync(join(checkout, 'build', 'Release', 'stratafs.node'), join(shipped, 'stratafs.node'));
+  t.match(start('--version'), /^stratafs \d/);
+  symlinkSync(join(checkout, 'build'), built);
+  t.end();
+});
