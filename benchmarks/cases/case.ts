@@ -162,3 +162,13 @@ export function plural(count: number, what: string): string {
   const many = what.endsWith('y') ? `${what.slice(0, -1)}ies` : `${what}s`;
   return `${count.toLocaleString('en')} ${one ? what : many}`;
 }
+
+/** Reads of small files, before others are measured. */
+export async function warmReads(bench: Bench): Promise<void> {
+  await bench.client('open-read', bench.list('warm'));
+}
+
+/** Writes to a file of their own: the measured one is as it was. */
+export async function warmWrites(bench: Bench): Promise<void> {
+  await bench.client('write', 'warm-written', 4096, 100, 'create');
+}

@@ -17,7 +17,7 @@ export function onLower(command: string, suffix = ''): Case['run'] {
 }
 
 async function copyUpBig(bench: Parameters<Case['run']>[0]): Promise<number> {
-  await bench.client('walk', 'warm');
+  await bench.client('copy-up', bench.list('big-warm'));
   await bench.client('stat', bench.list('big'));
   return milliseconds(await bench.client('copy-up', bench.list('big')));
 }

@@ -3,7 +3,15 @@
 
 import type { ClientWord } from '../client.js';
 import { bigFile, blank } from '../recipes/trees.js';
-import { type Bench, type Case, megabytesPerSecond, microsecondsPerOp, type Scale } from './case.js';
+import {
+  type Bench,
+  type Case,
+  megabytesPerSecond,
+  microsecondsPerOp,
+  type Scale,
+  warmReads,
+  warmWrites,
+} from './case.js';
 import { fioCases } from './fio.js';
 
 const MEBIBYTE = 1 << 20;
@@ -23,7 +31,7 @@ const run = (bench: Bench, pass: Pass) => bench.client(pass.command, pass.file, 
 type Before = 'first' | 'again' | 'after copy-up';
 
 async function prepare(bench: Bench, pass: Pass, before: Before): Promise<void> {
-  await bench.client('walk', 'warm');
+  await (pass.command === 'read' ? warmReads(bench) : warmWrites(bench));
   if (before === 'again') await run(bench, pass);
   if (before === 'after copy-up') await bench.client('copy-up', bench.list('big'));
 }

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bigFile } from '../recipes/trees.js';
-import type { Bench, Case, Scale } from './case.js';
+import { type Bench, type Case, type Scale, warmReads, warmWrites } from './case.js';
 
 interface Side {
   readonly bw_bytes: number;
@@ -28,6 +28,8 @@ function row(scale: Scale, name: string, words: string): Case {
     writes: true,
     tools: ['fio'],
     run: async (bench: Bench) => {
+      await warmReads(bench);
+      await warmWrites(bench);
       await bench.script(`${command} ${words}`);
       return fioBandwidth(readFileSync(join(bench.root, 'fio.json'), 'utf8')) / 1e6;
     },

@@ -19,7 +19,7 @@ export function openCases(scale: Scale): Case[] {
       ...modules,
       name: 'python3 with 500 modules, cold',
       run: async (bench) => {
-        await bench.client('walk', 'warm');
+        await openRead(bench, 'warm');
         await bench.cold();
         return milliseconds(await importAll(bench));
       },

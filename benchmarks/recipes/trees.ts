@@ -4,7 +4,7 @@
 
 import { linkSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Kitchen, padded, type Recipe, range, writeBig, writeEmpty, writeList } from './recipe.js';
+import { bottomOf, type Kitchen, padded, type Recipe, range, writeBig, writeEmpty, writeList } from './recipe.js';
 
 /** A grid of files: `name/dNNN/fNNN`. */
 export interface Grid {
@@ -188,31 +188,46 @@ export function redirects(directories: number): Recipe {
   };
 }
 
+const WARM_BIG = range(20).map((index) => `big-warm/f${padded(index)}`);
+
+/** Smaller files of the same kind beside `big`, for the warm-up: the list `big-warm`. `write` makes one. */
+async function writeBigWarm(kitchen: Kitchen, write: (path: string) => Promise<void> | void): Promise<void> {
+  mkdirSync(join(bottomOf(kitchen), 'big-warm'));
+  for (const path of WARM_BIG) await write(path);
+  writeList(kitchen, 'big-warm', WARM_BIG);
+}
+
 /** A file `big` in the bottom layer, and one called `data` that a case finds in its upper. */
 export function bigFile(layers: number, bytes: number, where: 'lower' | 'upper'): Recipe {
   return {
-    key: `big ${where} of ${bytes} in ${layers}`,
+    key: `big ${where} of ${bytes} in ${layers}, and small ones`,
     layers,
-    make: (kitchen) => {
+    make: async (kitchen) => {
       writeWarm(kitchen);
+      await writeBigWarm(kitchen, (path) => writeBig(join(bottomOf(kitchen), path), 2 << 20));
       if (where === 'upper') writeBig(join(kitchen.placed, 'data'), bytes);
-      else writeBig(join(kitchen.layers.at(-1) as string, 'big'), bytes);
+      else writeBig(join(bottomOf(kitchen), 'big'), bytes);
       writeList(kitchen, 'big', ['big']);
     },
   };
 }
 
+async function writeSparse(kitchen: Kitchen, name: string, bytes: number): Promise<void> {
+  const path = join(bottomOf(kitchen), name);
+  writeBig(path, 1 << 20);
+  truncateSync(path, bytes - (1 << 20));
+  await kitchen.client(bottomOf(kitchen), 'write', name, 1 << 20, 1, 'append');
+}
+
 /** A file `big` of holes with a MiB of data at its beginning and end. */
 export function sparseFile(layers: number, bytes: number): Recipe {
   return {
-    key: `sparse of ${bytes} in ${layers}`,
+    key: `sparse of ${bytes} in ${layers}, and small ones`,
     layers,
     make: async (kitchen) => {
-      const path = join(kitchen.layers.at(-1) as string, 'big');
       writeWarm(kitchen);
-      writeBig(path, 1 << 20);
-      truncateSync(path, bytes - (1 << 20));
-      await kitchen.client(kitchen.layers.at(-1) as string, 'write', 'big', 1 << 20, 1, 'append');
+      await writeBigWarm(kitchen, (path) => writeSparse(kitchen, path, 64 << 20));
+      await writeSparse(kitchen, 'big', bytes);
       writeList(kitchen, 'big', ['big']);
     },
   };
