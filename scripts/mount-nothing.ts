@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Addon, NativeChannel } from '../lib/sys/binding.js';
+import { INLINE_BYTES } from '../lib/union/copy-data.js';
 
 /** What the function in program.cjs is given, see lib/cli/start.cts. */
 export type Program = (
@@ -25,7 +26,7 @@ type Sent = readonly [opcode: number, to: 1 | string, words: readonly number[], 
 const words = (count: number, set: Readonly<Record<number, number>> = {}): number[] =>
   Array.from({ length: count }, (_, at) => set[at] ?? 0);
 const [O_WRONLY, MODE] = [1, 0o644];
-/** What most mounts are asked for. Fhs are minted from 1 on; `a`, `b` and the directory `d` are a lower's. */
+/** What most mounts are asked for. Fhs are minted from 1 on; `a`, `b` and the directory `d` with `f`, `g` and `large` are a lower's. */
 const usual: readonly Sent[] = [
   [3, 1, words(4)], // GETATTR
   [44, 1, words(10, { 4: 4096 })], // READDIRPLUS
@@ -44,6 +45,21 @@ const usual: readonly Sent[] = [
   [9, 1, [0o755, 0], 'e'], // MKDIR
   [6, 1, [], 's\0target'], // SYMLINK
   [45, 1, [1, 0, 0, 0], 'b\0r'], // RENAME2
+  [1, 1, [], 'd'],
+  [44, 'd', words(10, { 4: 4096 })], // READDIRPLUS
+  [1, 'd', [], 'f'],
+  [1, 'd', [], 'g'],
+  [1, 'd', [], 'large'],
+  [4, 'f', words(22, { 0: 1, 17: 0o600 })], // SETATTR, a copy-up with a directory
+  [14, 'large', words(2, { 0: O_WRONLY })], // OPEN, a copy-up that others wait for, fh 4
+  [18, 'large', words(6, { 0: 4 })],
+  [45, 'd', [1, 0, 0, 0], 'g\0h'], // RENAME2 of a lower's file
+  [35, 'd', [O_WRONLY, 0o100000 | MODE, 0, 0], 'n'], // CREATE, fh 5
+  [18, 'n', words(6, { 0: 5 })],
+  [10, 'd', [], 'n'],
+  [10, 'd', [], 'f'],
+  [9, 'd', [0o755, 0], 'i'],
+  [11, 'd', [], 'i'],
   [10, 1, [], 'a'], // UNLINK, a whiteout
   [10, 1, [], 'c'],
   [11, 1, [], 'e'], // RMDIR
@@ -115,7 +131,8 @@ export async function mountNothing(program: Program, cli: string): Promise<void>
     string,
   ];
   for (const directory of [lower, upper, work, mountpoint, join(lower, 'd')]) mkdirSync(directory);
-  for (const file of ['a', 'b']) writeFileSync(join(lower, file), file);
+  for (const file of ['a', 'b', 'd/f', 'd/g']) writeFileSync(join(lower, file), file);
+  writeFileSync(join(lower, 'd', 'large'), Buffer.alloc(INLINE_BYTES + 1, 'l'));
   const list = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
   process.argv = [process.execPath, join(cli, 'start.cjs'), 'mount', '-f', '-o', list, mountpoint];
   const mask = process.umask();
