@@ -2,8 +2,9 @@
 # The installed command, under every name it has (stratafs, stratafs-overlay, fuse-overlayfs, mount.stratafs): finds Node.js and
 # the built program from where this file lies, never from the working directory. A PATH without node is no obstacle.
 
-# Most callers come by the link that npm made: starting readlink would cost them as much as reading this file.
+# Most callers come by the link that npm made, or straight: starting readlink takes longer than all else here.
 self=${0%/*}/../lib/node_modules/stratafs/lib/cli/launch.sh
+case $0 in /*) [ -L "$0" ] || self=$0 ;; esac
 [ "$self" -ef "$0" ] 2>/dev/null || self=$(LC_ALL=C readlink -f -- "$0") || exit 1
 root=${self%/lib/cli/launch.sh}
 name=${0##*/}

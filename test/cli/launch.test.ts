@@ -140,7 +140,7 @@ t.test('version and help go to stdout, whatever stands beside them', (t) =>
   }),
 );
 
-t.test('by the link that npm makes, with nothing to help', (t) =>
+t.test('by the link that npm makes, or straight, with nothing to help', (t) =>
   inPlace(async (place) => {
     const modules = join(place.base, 'lib', 'node_modules');
     mkdirSync(modules, { recursive: true });
@@ -148,11 +148,10 @@ t.test('by the link that npm makes, with nothing to help', (t) =>
     const link = join(place.base, 'bin', 'stratafs');
     symlinkSync('../lib/node_modules/stratafs/lib/cli/launch.sh', link);
     const env = { PATH: place.base, STRATAFS_NODE: process.execPath };
-    t.match(spawnSync(link, ['--version'], { cwd: place.base, env, encoding: 'utf8' }), {
-      status: 0,
-      stdout: /^stratafs \d/,
-      stderr: '',
-    });
+    for (const called of [link, script]) {
+      const told = spawnSync(called, ['--version'], { cwd: place.base, env, encoding: 'utf8' });
+      t.match(told, { status: 0, stdout: /^stratafs \d/, stderr: '' });
+    }
   }),
 );
 
