@@ -1,4 +1,4 @@
-// The addon's door: {syscalls, jobs, openChannel}. Owns the shape of the exports and nothing else;
+// The addon's door: {syscalls, jobs, tables, openChannel}. Owns the shape of the exports and nothing else;
 // there is no state shared between environments. Knows no policy: every call does what it is told.
 
 #include "modules.h"
@@ -24,7 +24,10 @@ napi_value Init(napi_env env, napi_value exports) {
   stratafs::RegisterCopy(env, syscalls);
   napi_value jobs = Object(env);
   stratafs::RegisterJobs(env, jobs);
+  napi_value tables = Object(env);
+  stratafs::RegisterNameTables(env, tables);
   stratafs::SetNamed(env, exports, "syscalls", syscalls);
+  stratafs::SetNamed(env, exports, "tables", tables);
   stratafs::SetNamed(env, exports, "jobs", jobs);
   const stratafs::Method own[] = {{"openChannel", stratafs::OpenChannel}};
   stratafs::Expose(env, exports, own);

@@ -7,21 +7,12 @@
 
 #include <vector>
 
+#include "dirent64.h"
 #include "modules.h"
 #include "node_api_util.h"
 
 namespace stratafs {
 namespace {
-
-struct Dirent64 {
-  uint64_t ino;
-  int64_t offset;
-  uint16_t length;
-  uint8_t type;
-  char name[1];
-};
-static_assert(offsetof(Dirent64, type) == 18, "linux_dirent64.d_type");
-static_assert(offsetof(Dirent64, name) == 19, "linux_dirent64.d_name");
 
 constexpr size_t kBufferBytes = 64 * 1024;
 
@@ -33,10 +24,6 @@ struct Scan {
   std::vector<uint8_t> types;
   std::vector<uint32_t> inos;
 };
-
-bool IsDots(const char* name) {
-  return name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
-}
 
 void Add(Scan* scan, const Dirent64* entry) {
   napi_value name = Latin1(scan->env, entry->name, strlen(entry->name));
@@ -87,6 +74,40 @@ napi_value ScanFrom(napi_env env, napi_callback_info info, bool start) {
   return out;
 }
 
+// readNames(fd, into, at, mark, told): bytes of records, whole ones; told: how many names, whether one is the mark.
+napi_value ReadNames(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  ByteString mark;
+  int fd = args.Int(0);
+  Bytes into = args.U8(1);
+  size_t start = args.U32(2);
+  args.Text(3, &mark);
+  Bytes told = args.Typed(4, napi_uint32_array, "a Uint32Array");
+  if (args.ok() && (start > into.length || start % 8 != 0)) args.Wrong(2, "a place in the buffer");
+  if (args.ok() && told.length < 2) args.Wrong(4, "two cells");
+  if (!args.ok()) return args.Refuse();
+  uint32_t count = 0, has = 0;
+  size_t end = start;
+  if (lseek(fd, 0, SEEK_SET) < 0) return args.Answer(-1);
+  for (;;) {
+    long bytes = syscall(SYS_getdents64, fd, into.data + end, into.length - end);
+    if (bytes < 0 && errno == EINVAL) return ErrnoResult(env, E2BIG);
+    if (bytes < 0) return args.Answer(-1);
+    if (bytes == 0) break;
+    for (size_t at = end; at < end + static_cast<size_t>(bytes);) {
+      const Dirent64* entry = reinterpret_cast<const Dirent64*>(into.data + at);
+      if (!IsDots(entry->name)) count++;
+      has |= strcmp(entry->name, mark.c_str()) == 0;
+      at += entry->length;
+    }
+    end += static_cast<size_t>(bytes);
+  }
+  uint32_t* cells = reinterpret_cast<uint32_t*>(told.data);
+  cells[0] = count;
+  cells[1] = has;
+  return Number(env, static_cast<double>(end - start));
+}
+
 napi_value ScanDir(napi_env env, napi_callback_info info) { return ScanFrom(env, info, true); }
 
 napi_value ScanOn(napi_env env, napi_callback_info info) { return ScanFrom(env, info, false); }
@@ -94,7 +115,7 @@ napi_value ScanOn(napi_env env, napi_callback_info info) { return ScanFrom(env, 
 }  // namespace
 
 void RegisterDirents(napi_env env, napi_value target) {
-  const Method methods[] = {{"scanDir", ScanDir}, {"scanOn", ScanOn}};
+  const Method methods[] = {{"scanDir", ScanDir}, {"scanOn", ScanOn}, {"readNames", ReadNames}};
   Expose(env, target, methods);
 }
 

@@ -124,6 +124,15 @@ struct WriteOut {
 };
 static_assert(sizeof(WriteOut) == 8, "fuse_write_out");
 
+// A listed name; its bytes follow.
+struct Dirent {
+  uint64_t ino;
+  uint64_t off;
+  uint32_t namelen;
+  uint32_t type;
+};
+static_assert(sizeof(Dirent) == 24, "fuse_dirent");
+
 // A negative offset drops attributes and leaves the pages alone.
 struct NotifyInvalInode {
   uint64_t ino;

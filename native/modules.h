@@ -12,6 +12,7 @@ void RegisterFiles(napi_env env, napi_value target);
 void RegisterMetadata(napi_env env, napi_value target);
 void RegisterStat(napi_env env, napi_value target);
 void RegisterDirents(napi_env env, napi_value target);
+void RegisterNameTables(napi_env env, napi_value target);
 void RegisterXattr(napi_env env, napi_value target);
 void RegisterMount(napi_env env, napi_value target);
 void RegisterCopy(napi_env env, napi_value target);

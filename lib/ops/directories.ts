@@ -3,10 +3,11 @@
 import { fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import { DT_DIR, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
+import { PUT, putNames } from '../sys/name-tables.js';
 import { listingsCount, noteListing } from '../union/access-times.js';
-import type { DirNode } from '../union/inode.js';
+import type { DirNode, Entry } from '../union/inode.js';
 import { namesIn } from '../union/lookup.js';
-import { COOKIE_DOT, COOKIE_DOTDOT, listedNode, listNames, numberOf } from '../union/readdir.js';
+import { COOKIE_DOT, COOKIE_DOTDOT, listedNode, listNames, numberOf, type Run } from '../union/readdir.js';
 import { FSYNC_FDATASYNC, type Opcode, OpenFlag } from '../wire/abi.js';
 import type { RequestOf } from '../wire/requests.js';
 import type { Answer, Context } from './context.js';
@@ -34,16 +35,31 @@ function dots(c: Context, dir: DirNode, after: number, plus: boolean): boolean {
   return after >= COOKIE_DOTDOT || add(parent.inoLow, parent.inoHigh, COOKIE_DOTDOT, DT_DIR, '..');
 }
 
+const cells = new Uint32Array(PUT.cells);
+
+/** Puts packed names into the reply, with what their rows tell; directories not, where they are to come with their attributes. */
+function runOf(c: Context, plus: boolean): Run {
+  return (packed, from, to) => {
+    c.dirents.fill(plus, (into, at, room, before) => {
+      cells.set([at, room, from, to, plus ? 1 << DT_DIR : 0, before]);
+      putNames(into, packed.table, packed.cookies.length, cells);
+      return (cells[PUT.at] as number) - at;
+    });
+    return cells[PUT.from] as number;
+  };
+}
+
 export function onReaddir(c: Context, r: Of<'READDIR'>): void {
   const dir = c.directory(r.nodeid);
   const { numbers } = c.u;
   if (r.body.offset === 0) noteListing(c.u, dir);
   c.dirents.start(r.body.size);
   if (dir.dead || !dots(c, dir, r.body.offset, false)) return;
-  listNames(c.u, dir, r.body.offset, (name, entry, cookie) => {
+  const each = (name: string, entry: Entry, cookie: number): boolean => {
     numberOf(c.u, dir, name, entry);
     return c.dirents.add(numbers.low, numbers.high, cookie, entry.kind, name);
-  });
+  };
+  listNames(c.u, dir, r.body.offset, each, runOf(c, false));
 }
 
 /** Whether names of `dir` come with their attributes, directories apart: those are entered by most who list. */
@@ -59,7 +75,7 @@ export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
   if (dir.dead || !dots(c, dir, r.body.offset, true)) return;
   const filled = fills(c, dir, r.body.offset);
   const { numbers } = c.u;
-  listNames(c.u, dir, r.body.offset, (name, entry, cookie) => {
+  const each = (name: string, entry: Entry, cookie: number): boolean => {
     if (!c.dirents.fits(name, true)) return false;
     const node = filled || entry.kind === DT_DIR ? listedNode(c.u, dir, name, entry, c.stat) : null;
     if (node === null) {
@@ -68,7 +84,8 @@ export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
     }
     c.grant(node);
     return c.dirents.addPlus(node.id, 0, c.validity, c.attrValidity(node), c.stat.words, cookie, entry.kind, name);
-  });
+  };
+  listNames(c.u, dir, r.body.offset, each, filled ? null : runOf(c, true));
 }
 
 export function onFsyncdir(c: Context, r: Of<'FSYNCDIR'>): undefined | Promise<Answer> {

@@ -3,7 +3,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Jobs, Syscalls } from './calls.js';
+import type { DirScan, Jobs, Syscalls } from './calls.js';
 
 /** How the addon answers what the channel's reader found; see native/README.md. */
 export interface NativeChannel {
@@ -46,9 +46,25 @@ export interface NativeChannel {
   counters(): Record<string, number>;
 }
 
+/** The names of several directories. */
+export interface MergedNames {
+  /** Rows of `table`, whose arrays lie as `columnsIn` of union/packed-names.ts says. */
+  readonly count: number;
+  readonly table: ArrayBuffer | null;
+  /** Rows that are not in the table, in the order in which they came; `sources` tells of which directory each is. */
+  readonly apart: (DirScan & { readonly sources: Uint32Array }) | null;
+}
+
+/** See sys/name-tables.ts. */
+export interface NameTables {
+  mergeNames(records: Uint8Array, ranges: Uint32Array, prefix: string, least: number): MergedNames;
+  putNames(into: Uint8Array, table: ArrayBuffer, count: number, cells: Uint32Array): number;
+}
+
 export interface Addon {
   readonly syscalls: Syscalls;
   readonly jobs: Jobs;
+  readonly tables: NameTables;
   /** `wakeful`: while requests follow each other closely, idle processors are kept from halting, where that is allowed. */
   openChannel(fd: number, maxWrite: number, wakeful: boolean): NativeChannel;
 }

@@ -56,6 +56,11 @@ export interface Syscalls {
   scanDir(fd: number, most?: number): DirScan | number;
   /** From where the last one ended; no names: that was the end. */
   scanOn(fd: number, most?: number): DirScan | number;
+  /**
+   * All records of getdents64 into `into` from `at` on, for mergeNames, and how many bytes these are; E2BIG when they do not
+   * fit, EOPNOTSUPP where what the host says is not what is shown. `told`: how many names, and whether one of them is `mark`.
+   */
+  readNames(fd: number, into: Uint8Array, at: number, mark: string, told: Uint32Array): number;
   statFs(fd: number): FsStat | number;
   readlinkAt(dirfd: number, name: string): string | number;
   mkdirAt(dirfd: number, name: string, mode: number): number;

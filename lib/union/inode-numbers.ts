@@ -77,7 +77,9 @@ export class InodeNumbers {
     this.high = (this.#hash.h32Raw(this.#cell, 1) | TOP_BIT) >>> 0;
   }
 
-  /** A name's place in a listing: 51 bits, the same at every mount, above those of `.` and `..`. */
+  readonly hash = (name: string): number => this.cookie(name);
+
+  /** A name's place in a listing: 51 bits, the same at every mount, above those of `.` and `..`. native/name_tables.cc has it too. */
   cookie(name: string): number {
     let low = 0x811c_9dc5;
     let high = name.length;

@@ -84,24 +84,34 @@ export function takeNumber(entry: Entry, node: Inode): void {
 }
 
 /**
- * name -> Entry. In a large directory most names are packed, all shown by one layer directory; such a
- * name gets an object when it is asked for, and loses it when the kernel forgets what it shows.
+ * name -> Entry. Most names that one lower alone has are packed; such a name gets an object when it is asked for, and loses
+ * it when the kernel forgets what it shows.
  */
 export class Names {
   readonly #entries = new Map<string, Entry>();
   /** Objects of packed names. */
   readonly #unpacked = new Map<string, Entry>();
   packed: PackedNames | null = null;
-  #packedDir: LayerDir | null = null;
+  packedDirs: readonly (LayerDir | null)[] = [];
 
   get size(): number {
     return this.#entries.size + (this.packed?.size ?? 0);
   }
 
-  /** `dir` alone shows the names of `packed`. */
-  pack(packed: PackedNames, dir: LayerDir): void {
+  /** The names of `packed` are each shown by one of `dirs` alone; null: that one shows none of them, but may come to show copies. */
+  pack(packed: PackedNames, dirs: readonly (LayerDir | null)[]): void {
     this.packed = packed;
-    this.#packedDir = dir;
+    this.packedDirs = dirs;
+  }
+
+  /** The entry of a name while names are collected, of which none is packed yet, or that is not. */
+  plain(name: string): Entry | undefined {
+    return this.#entries.get(name);
+  }
+
+  /** Adds a name that is not packed. */
+  addPlain(name: string, entry: Entry): void {
+    this.#entries.set(name, entry);
   }
 
   get(name: string): Entry | undefined {
@@ -111,9 +121,13 @@ export class Names {
     if (unpacked !== undefined) return unpacked;
     const at = this.packed.find(name);
     if (at < 0) return undefined;
-    const entry = this.#made(this.packed.recordAt(at) as PackedRecord);
+    const entry = this.#made(this.packed.takeAt(at) as PackedRecord);
     this.#unpacked.set(name, entry);
     return entry;
+  }
+
+  removePlain(name: string): void {
+    this.#entries.delete(name);
   }
 
   set(name: string, entry: Entry): void {
@@ -133,10 +147,11 @@ export class Names {
   }
 
   /** The packed name at a position and its entry, which is kept only once it shows a node; null for none. */
-  packedAt(at: number): { name: string; entry: Entry } | null {
-    const record = this.packed?.recordAt(at) ?? null;
+  packedAt(at: number): { name: string; entry: Entry; cookie: number } | null {
+    const record = this.packed?.takeAt(at) ?? null;
     if (record === null) return null;
-    return { name: record.name, entry: this.#unpacked.get(record.name) ?? this.#made(record) };
+    const { name, cookie } = record;
+    return { name, entry: this.#unpacked.get(name) ?? this.#made(record), cookie };
   }
 
   /** `entry` of `name` shows a node now. */
@@ -146,7 +161,7 @@ export class Names {
 
   /** `entry` of `name` shows no node any more: a packed name that did not change needs no object. */
   release(name: string, entry: Entry): void {
-    if (entry.dir === this.#packedDir && !entry.ours && entry.kind !== WHITEOUT) this.#unpacked.delete(name);
+    if (this.packedDirs.includes(entry.dir) && !entry.ours && entry.kind !== WHITEOUT) this.#unpacked.delete(name);
   }
 
   /** Names that show nodes. */
@@ -168,7 +183,8 @@ export class Names {
   }
 
   #made(record: PackedRecord): Entry {
-    return new Entry(record.kind, this.#packedDir as LayerDir, record.inoLow, record.inoHigh);
+    const dir = this.packedDirs[record.source] as LayerDir;
+    return new Entry(record.kind, dir, record.inoLow, record.inoHigh);
   }
 }
 

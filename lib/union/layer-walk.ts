@@ -5,12 +5,14 @@ import type { DirScan } from '../sys/calls.js';
 import { check, checkData } from '../sys/check.js';
 import { DT_CHR, DT_DIR, DT_REG, DT_UNKNOWN, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
 import { NAME_MAX } from '../sys/name.js';
+import { mergeNames } from '../sys/name-tables.js';
 import type { DirMarks, LayerDir } from './dir-fds.js';
 import { DirIndex, type DirNode, Entry, type Walking, WHITEOUT } from './inode.js';
-import { isUpper } from './layers.js';
+import { isUpper, keepsOrigins } from './layers.js';
 import { OPAQUE_FILE, readXattrMarks } from './marks.js';
+import { type Scan, Scans } from './name-scans.js';
 import { isNested } from './nested-whiteout.js';
-import { NamePacker } from './packed-names.js';
+import { NamePacker, PackedNames } from './packed-names.js';
 import { Pending } from './pending.js';
 import { dialects } from './private-xattrs.js';
 import { allSteps, Stepping, type Steps } from './steps.js';
@@ -19,8 +21,14 @@ import type { Union } from './union.js';
 /** Prefix of AUFS whiteouts and of its own bookkeeping names. */
 export const WH = '.wh.';
 const AUFS = '.wh..wh.';
-/** From so many names on, those that only the bottom layer has are packed. */
-const PACKED_FROM = 10_000;
+/** Directories of so many names are read in steps, and only names that the bottom layer alone has are packed. */
+const LARGE = 10_000;
+/** Fewer names are not worth a table. */
+const PACKED_LEAST = 16;
+/** Bits of d_types that do not tell what a name is; with xattr whiteouts, files too; of copies, all. */
+const UNTOLD = (1 << DT_CHR) | (1 << DT_UNKNOWN);
+const UNTOLD_FILES = UNTOLD | (1 << DT_REG);
+const ANY = 0xffff_ffff;
 /** So many names of a large directory are read in one step. */
 const AT_ONCE = 2_000;
 export const whiteoutXattrs = dialects('whiteout');
@@ -34,28 +42,17 @@ interface Part {
   readonly hidden: string[];
 }
 
-/** The names in layer directories, of large ones the first, for whoever needs them at once. */
-export type Scans = Map<LayerDir, DirScan>;
-
-/** The names in `dir`, read once if `scans` keeps them. */
-export function scanOf(u: Union, dir: LayerDir, scans: Scans): DirScan {
-  const known = scans.get(dir);
-  if (known !== undefined) return known;
-  const scan = checkData(u.sys.scanDir(u.dirFds.fd(dir), PACKED_FROM), () => `list ${dir}`);
-  scans.set(dir, scan);
-  return scan;
-}
-
-/** There are no names in `dir` beyond those of `scan`. */
-export function isWhole(scan: DirScan): boolean {
-  return scan.names.length < PACKED_FROM;
+/** The names in `dir` where all are read at once. */
+export function scanOf(u: Union, dir: LayerDir, scans: Scans): Scan | null {
+  const scan = scans.of(u, dir, OPAQUE_FILE);
+  return scan === null || scan.count >= LARGE ? null : scan;
 }
 
 /**
  * The index of `node`, whose stack is settled; built now if there is none, from the names in `scans` as far as they are
  * there. Throws Pending while that takes long, where requests are run again.
  */
-export function indexOf(u: Union, node: DirNode, scans: Scans = new Map()): DirIndex {
+export function indexOf(u: Union, node: DirNode, scans = new Scans()): DirIndex {
   if (node.index !== null) return node.index;
   const running = u.walks.get(node);
   if (running !== undefined) return awaited(u, node, running);
@@ -86,20 +83,63 @@ function awaited(u: Union, node: DirNode, { stepping, stack, stale }: Walking): 
 
 function* walk(u: Union, node: DirNode, scans: Scans): Steps<DirIndex> {
   const index = new DirIndex();
+  const found: Scan[] = [];
   for (const dir of node.stack) {
     const scan = scanOf(u, dir, scans);
-    scans.delete(dir);
-    // Opaque marks were read when the stack was made; here they only tell of xattr whiteouts.
-    const marks = readXattrMarks(u.sys, u.dirFds, dir);
-    dir.impure = marks.impure;
-    if (isUpper(dir.layer)) index.impure = marks.impure;
-    if (dir.layer.writable) index.holdsNested = marks.holdsNested;
-    const part = { dir, marks, isBottom: dir === node.stack.at(-1), hidden: [] };
-    if (isWhole(scan)) addNames(u, index, part, scan, null);
+    if (scan === null) break;
+    found.push(scan);
+  }
+  if (found.length === node.stack.length) merge(u, index, node, scans, found);
+  else yield* walkOneByOne(u, index, node);
+  return index;
+}
+
+function partOf(u: Union, index: DirIndex, node: DirNode, dir: LayerDir): Part {
+  // Opaque marks were read when the stack was made; here they only tell of xattr whiteouts.
+  const marks = readXattrMarks(u.sys, u.dirFds, dir);
+  dir.impure = marks.impure;
+  if (isUpper(dir.layer)) index.impure = marks.impure;
+  if (dir.layer.writable) index.holdsNested = marks.holdsNested;
+  return { dir, marks, isBottom: dir === node.stack.at(-1), hidden: [] };
+}
+
+/** All names at once: those that one lower alone shows, and are what their d_type says, are packed. */
+function merge(u: Union, index: DirIndex, node: DirNode, scans: Scans, found: readonly Scan[]): void {
+  const parts = node.stack.map((dir) => partOf(u, index, node, dir));
+  const ranges = new Uint32Array(3 * parts.length);
+  for (const [at, { from, to }] of found.entries()) ranges.set([from, to, untold(parts[at] as Part)], 3 * at);
+  const { table, count, apart } = mergeNames(scans.records, ranges, WH, PACKED_LEAST);
+  if (apart !== null) {
+    let at = 0;
+    for (const [source, part] of parts.entries()) {
+      const from = at;
+      while (apart.sources[at] === source) at += 1;
+      addNames(u, index, part, apart, null, from, at);
+      for (const name of part.hidden) hide(index, part.dir, name);
+    }
+  }
+  if (table === null) return;
+  const dirs = node.stack.map((dir) => (keepsOrigins(dir.layer) ? null : dir));
+  index.entries.pack(PackedNames.of(table, count, u.numbers.hash), dirs);
+  for (const [source, part] of parts.entries()) {
+    for (const name of part.hidden) hidePacked(index, name, source);
+  }
+}
+
+/** d_types, as bits, of names that are looked at one by one. */
+function untold({ dir, marks }: Part): number {
+  if (keepsOrigins(dir.layer)) return ANY;
+  return marks.xattrWhiteouts || marks.holdsNested ? UNTOLD_FILES : UNTOLD;
+}
+
+function* walkOneByOne(u: Union, index: DirIndex, node: DirNode): Steps<void> {
+  for (const dir of node.stack) {
+    const part = partOf(u, index, node, dir);
+    const scan = checkData(u.sys.scanDir(u.dirFds.fd(dir), LARGE), () => `list ${dir}`);
+    if (scan.names.length < LARGE) addNames(u, index, part, scan, null, 0, scan.names.length);
     else yield* addMany(u, index, part);
     for (const name of part.hidden) hide(index, dir, name);
   }
-  return index;
 }
 
 /** A large directory of one layer, read through a descriptor that nobody else moves or closes. */
@@ -107,25 +147,34 @@ function* addMany(u: Union, index: DirIndex, part: Part): Steps<void> {
   const path = (): string => `list ${part.dir}`;
   const fd = check(u.sys.openAt(u.dirFds.fd(part.dir), '.', O_RDONLY | O_DIRECTORY, 0), path);
   // Nothing deeper adds to the names of the bottom layer.
-  const packer = part.isBottom ? new NamePacker((name) => u.numbers.cookie(name)) : null;
+  const packer = part.isBottom ? new NamePacker(u.numbers.hash) : null;
   try {
     for (;;) {
       yield;
       const scan = checkData(u.sys.scanOn(fd, AT_ONCE), path);
       if (scan.names.length === 0) break;
-      addNames(u, index, part, scan, packer);
+      addNames(u, index, part, scan, packer, 0, scan.names.length);
     }
   } finally {
     u.sys.close(fd);
   }
   if (packer === null) return;
-  index.entries.pack(yield* packer.finish(), part.dir);
+  index.entries.pack(yield* packer.finish(), [part.dir]);
   // The scan's own strings are many, and nobody's any more.
   u.nodes.onLoss(packer.count);
 }
 
-function addNames(u: Union, index: DirIndex, part: Part, scan: DirScan, packer: NamePacker | null): void {
-  for (let at = 0; at < scan.names.length; at += 1) {
+/** Rows `from`..`to` of `scan`, which are all of `part`. */
+function addNames(
+  u: Union,
+  index: DirIndex,
+  part: Part,
+  scan: DirScan,
+  packer: NamePacker | null,
+  from: number,
+  to: number,
+): void {
+  for (let at = from; at < to; at += 1) {
     const name = scan.names[at] as string;
     if (name.length > NAME_MAX) {
       log.once('warn', `long ${part.dir}`, `${part.dir}: a name of ${name.length} bytes is left out`);
@@ -138,7 +187,7 @@ function addNames(u: Union, index: DirIndex, part: Part, scan: DirScan, packer: 
     const kind = kindOf(u, part, name, scan.types[at] as number);
     const [inoLow, inoHigh] = [scan.inos[2 * at] as number, scan.inos[2 * at + 1] as number];
     if (kind === WHITEOUT) part.hidden.push(name);
-    else if (packer !== null && index.entries.get(name) === undefined) packer.add(name, kind, inoLow, inoHigh);
+    else if (packer !== null && index.entries.plain(name) === undefined) packer.add(name, kind, inoLow, inoHigh);
     else addName(index, part.dir, name, kind, inoLow, inoHigh);
   }
 }
@@ -161,9 +210,9 @@ function kindOf(u: Union, part: Part, name: string, type: number): number {
 }
 
 function addName(index: DirIndex, dir: LayerDir, name: string, kind: number, low: number, high: number): void {
-  const known = index.entries.get(name);
+  const known = index.entries.plain(name);
   if (known === undefined) {
-    index.entries.set(name, new Entry(kind, dir, low, high));
+    index.entries.addPlain(name, new Entry(kind, dir, low, high));
     return;
   }
   if (known.closed) return;
@@ -178,7 +227,7 @@ function addName(index: DirIndex, dir: LayerDir, name: string, kind: number, low
 
 /** `name` is whited out in `dir`: nothing deeper shows it. */
 function hide(index: DirIndex, dir: LayerDir, name: string): void {
-  const known = index.entries.get(name);
+  const known = index.entries.plain(name);
   if (known !== undefined) {
     // A name beside its own whiteout in one layer is the layer's; the whiteout hides what is deeper.
     known.closed = true;
@@ -186,5 +235,16 @@ function hide(index: DirIndex, dir: LayerDir, name: string): void {
   }
   const entry = new Entry(WHITEOUT, dir, 0, 0);
   entry.closed = true;
-  index.entries.set(name, entry);
+  index.entries.addPlain(name, entry);
+}
+
+/** `name` is whited out in the directory `source`: of a packed name and its whiteout, the one that is not deeper stays. */
+function hidePacked(index: DirIndex, name: string, source: number): void {
+  const { entries } = index;
+  const packed = entries.packed as PackedNames;
+  const at = packed.find(name);
+  const record = at < 0 ? null : packed.recordAt(at);
+  if (record === null) return;
+  if (record.source > source) packed.remove(at);
+  else entries.removePlain(name);
 }

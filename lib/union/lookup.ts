@@ -10,10 +10,11 @@ import { getAttributes, placeOf, present } from './attributes.js';
 import { LayerDir } from './dir-fds.js';
 import { addName, identify, indexName, indexNameOfUpper, readopt, sharedNode, unidentify } from './hard-links.js';
 import { type DirIndex, DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
-import { indexOf, type Scans } from './layer-walk.js';
+import { indexOf } from './layer-walk.js';
 import { isUpper, keepsOrigins } from './layers.js';
 import { readExtraLinks } from './link-counts.js';
 import { findDataAtLookup } from './metacopy.js';
+import { Scans } from './name-scans.js';
 import { looksNested } from './nested-whiteout.js';
 
 import { readOrigin, statFirstOrigin, statOrigin } from './origin.js';
@@ -27,7 +28,7 @@ const originStat = new Stat();
 export function namesIn(u: Union, dir: DirNode): DirIndex {
   if (dir.dead) throw fail('ENOENT', 'a removed directory');
   // Names that are read on the way are those of the index.
-  const scans: Scans | undefined = dir.index === null ? new Map() : undefined;
+  const scans = dir.index === null ? new Scans() : undefined;
   settleStack(u, dir, scans);
   return indexOf(u, dir, scans);
 }

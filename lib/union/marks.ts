@@ -3,7 +3,7 @@
 
 import { Buffer } from 'node:buffer';
 import { ErrnoError, errno } from '../errno.js';
-import type { DirScan, Syscalls } from '../sys/calls.js';
+import type { Syscalls } from '../sys/calls.js';
 import type { Stat } from '../sys/stat.js';
 import type { Place } from './attributes.js';
 import type { DirFds, DirMarks, LayerDir } from './dir-fds.js';
@@ -73,10 +73,10 @@ function marksOnDisk(sys: Syscalls, dirFds: DirFds, dir: LayerDir): DirMarks {
   };
 }
 
-/** All marks, the opaque file included, which the names in `dir` tell of where the caller has read them. */
-export function readMarks(sys: Syscalls, dirFds: DirFds, dir: LayerDir, scratch: Stat, names?: DirScan): DirMarks {
+/** All marks, the opaque file included; `isMarked` where the caller has read the names in `dir`, and knows of that. */
+export function readMarks(sys: Syscalls, dirFds: DirFds, dir: LayerDir, scratch: Stat, isMarked?: boolean): DirMarks {
   const marks = readXattrMarks(sys, dirFds, dir);
   if (marks.opaque) return marks;
-  const marked = names?.names.includes(OPAQUE_FILE) ?? sys.statAt(dirFds.fd(dir), OPAQUE_FILE, scratch) === 0;
+  const marked = isMarked ?? sys.statAt(dirFds.fd(dir), OPAQUE_FILE, scratch) === 0;
   return marked ? { ...marks, opaque: true } : marks;
 }

@@ -90,7 +90,7 @@ export class OverrideCalls {
     };
   }
 
-  #reading(): Pick<Syscalls, 'statAt' | 'statMany' | 'scanDir' | 'scanOn' | 'getXattr' | 'listXattr'> {
+  #reading(): Pick<Syscalls, 'statAt' | 'statMany' | 'scanDir' | 'scanOn' | 'readNames' | 'getXattr' | 'listXattr'> {
     const sys = this.#sys;
     return {
       statAt: (dirfd, name, out) => {
@@ -105,6 +105,8 @@ export class OverrideCalls {
         return result;
       },
       scanDir: (fd, most) => this.#showScan(fd, sys.scanDir(fd, most)),
+      readNames: (fd, into, at, mark, told) =>
+        this.#dialects.has(fd) ? -errno.EOPNOTSUPP : sys.readNames(fd, into, at, mark, told),
       scanOn: (fd, most) => this.#showScan(fd, sys.scanOn(fd, most)),
       getXattr: (dirfd, name, key) => {
         const kept = this.#kept(dirfd, key);

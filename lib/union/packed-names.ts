@@ -1,5 +1,5 @@
-// The names of a directory too large for an object each: sorted by cookie, in a few flat arrays outside
-// the JavaScript heap, some forty bytes a name. Knows cookies, kinds and numbers, and not what they mean.
+// Names of a directory that have no object each: sorted by cookie, in a few flat arrays outside the JavaScript
+// heap, some forty bytes a name. Knows cookies, kinds and numbers, and not what they mean.
 
 import { Buffer } from 'node:buffer';
 import type { Steps } from './steps.js';
@@ -9,7 +9,13 @@ export interface PackedRecord {
   readonly kind: number;
   readonly inoLow: number;
   readonly inoHigh: number;
+  /** Which of the directories whose names these are has it. */
+  readonly source: number;
+  readonly cookie: number;
 }
+
+/** Beside a kind: an object was made of the name, which may know more. */
+const TAKEN = 0x80;
 
 /** So many names are gone through in one step. */
 const AT_ONCE = 1 << 12;
@@ -97,23 +103,37 @@ export function firstAbove(cookies: Float64Array, after: number): number {
   return low;
 }
 
-/** Names beside each other: ends[i] is where the bytes of name i end, inos[2i] and inos[2i + 1] are its number. */
+/**
+ * Names beside each other: ends[i] is where the bytes of name i end, inos[2i] and inos[2i + 1] are its number. All lie in
+ * one buffer, in the order in which native/name_tables.cc has them.
+ */
 interface Columns {
+  readonly table: ArrayBuffer;
   readonly keys: Float64Array;
-  readonly ends: Uint32Array;
-  readonly bytes: Buffer;
-  readonly kinds: Uint8Array;
   readonly inos: Uint32Array;
+  readonly ends: Uint32Array;
+  readonly sources: Uint16Array;
+  readonly kinds: Uint8Array;
+  readonly bytes: Buffer;
+}
+
+/** What a name takes beside its bytes. */
+const ROW = 8 + 8 + 4 + 2 + 1;
+
+function columnsIn(table: ArrayBuffer, count: number): Columns {
+  return {
+    table,
+    keys: new Float64Array(table, 0, count),
+    inos: new Uint32Array(table, 8 * count, 2 * count),
+    ends: new Uint32Array(table, 16 * count, count),
+    sources: new Uint16Array(table, 20 * count, count),
+    kinds: new Uint8Array(table, 22 * count, count),
+    bytes: Buffer.from(table, ROW * count),
+  };
 }
 
 function columnsOf(count: number, bytes: number): Columns {
-  return {
-    keys: new Float64Array(count),
-    ends: new Uint32Array(count),
-    bytes: Buffer.allocUnsafeSlow(bytes),
-    kinds: new Uint8Array(count),
-    inos: new Uint32Array(2 * count),
-  };
+  return columnsIn(new ArrayBuffer(ROW * count + bytes), count);
 }
 
 function nameIn({ bytes, ends }: Columns, at: number): string {
@@ -150,7 +170,7 @@ export class NamePacker {
     const isFull = this.count === old.ends.length;
     if (!isFull && this.#end + length <= old.bytes.length) return;
     const grown = columnsOf(old.ends.length * (isFull ? 2 : 1), old.bytes.length * (isFull ? 1 : 2) + length);
-    for (const column of ['keys', 'ends', 'bytes', 'kinds', 'inos'] as const) grown[column].set(old[column]);
+    for (const column of ['keys', 'inos', 'ends', 'kinds', 'bytes'] as const) grown[column].set(old[column]);
     this.#columns = grown;
   }
 
@@ -204,7 +224,10 @@ function takeOver(
 }
 
 export class PackedNames {
-  /** Their keys ascend: those are the cookies, and no two are the same. A kind is 0 where the name was removed. */
+  /**
+   * Their keys ascend: those are the cookies, and no two are the same. A kind is 0 where the name was removed, and has TAKEN
+   * where the row may not tell all.
+   */
   readonly #columns: Columns;
   readonly #hash: (name: string) => number;
   /** Names that were not removed. */
@@ -214,6 +237,16 @@ export class PackedNames {
     this.#columns = sorted;
     this.#hash = hash;
     this.size = sorted.ends.length;
+  }
+
+  /** The `count` names of a table that mergeNames made; `hash` is what that sorted by. */
+  static of(table: ArrayBuffer, count: number, hash: (name: string) => number): PackedNames {
+    return new PackedNames(columnsIn(table, count), hash);
+  }
+
+  /** Its rows, for putNames. */
+  get table(): ArrayBuffer {
+    return this.#columns.table;
   }
 
   get cookies(): Float64Array {
@@ -230,10 +263,27 @@ export class PackedNames {
     if (kind === 0) return null;
     return {
       name: this.nameAt(at),
-      kind,
+      kind: kind & ~TAKEN,
       inoLow: this.#columns.inos[2 * at] as number,
       inoHigh: this.#columns.inos[2 * at + 1] as number,
+      source: this.#columns.sources[at] as number,
+      cookie: this.#columns.keys[at] as number,
     };
+  }
+
+  /** The same, for an object that is made of it: from now on the row does not tell all. */
+  takeAt(at: number): PackedRecord | null {
+    const record = this.recordAt(at);
+    if (record !== null) this.#columns.kinds[at] = record.kind | TAKEN;
+    return record;
+  }
+
+  #isAt(at: number, name: string): boolean {
+    const { bytes, ends } = this.#columns;
+    const start = at === 0 ? 0 : (ends[at - 1] as number);
+    if ((ends[at] as number) - start !== name.length) return false;
+    for (let byte = 0; byte < name.length; byte += 1) if (bytes[start + byte] !== name.charCodeAt(byte)) return false;
+    return true;
   }
 
   /** Where `name` is; -1 when it is not here, or no more. */
@@ -242,7 +292,7 @@ export class PackedNames {
     let at = firstAbove(this.cookies, hash - 1);
     // Names of one hash, and those that they moved on, follow each other without a gap.
     for (let cookie = this.cookies[at]; at < this.cookies.length; at += 1) {
-      if (this.nameAt(at) === name) return this.#columns.kinds[at] === 0 ? -1 : at;
+      if (this.#isAt(at, name)) return this.#columns.kinds[at] === 0 ? -1 : at;
       if (this.cookies[at + 1] !== (cookie as number) + 1) return -1;
       cookie = this.cookies[at + 1];
     }

@@ -28,13 +28,12 @@ function build(u: Union, index: DirIndex): Listing {
   const { packed } = index.entries;
   const hashed = new Float64Array(names.length);
   for (let at = 0; at < names.length; at += 1) hashed[at] = u.numbers.cookie(names[at] as string);
-  if (packed !== null) return buildWithTies(names, hashed, packed);
   const cookies = hashed.slice().sort();
   const sorted = new Array<string>(names.length);
   for (let at = 0; at < names.length; at += 1) {
     const cookie = hashed[at] as number;
     const place = firstAbove(cookies, cookie) - 1;
-    if (cookies[place - 1] === cookie) return buildWithTies(names, hashed, null);
+    if (cookies[place - 1] === cookie || packed?.hasCookie(cookie)) return buildWithTies(names, hashed, packed);
     sorted[place] = names[at] as string;
   }
   return { cookies, names: sorted, fresh: new Set() };
@@ -64,12 +63,19 @@ function listingOf(u: Union, index: DirIndex): Listing {
   return built;
 }
 
-/** Calls `each` for the names behind cookie `after`, until it returns false. */
+/** Lists rows `from`..`to` of `packed` and answers where it stopped: at `to`, or at a row that is left to the caller. */
+export type Run = (packed: PackedNames, from: number, to: number) => number;
+
+/**
+ * Calls `each` for the names behind cookie `after`, until it returns false. Packed names of which their rows tell all that a
+ * bare listing needs are first offered to `run`; where that stops `each` goes on.
+ */
 export function listNames(
   u: Union,
   dir: DirNode,
   after: number,
   each: (name: string, entry: Entry, cookie: number) => boolean,
+  run: Run | null = null,
 ): void {
   if (dir.dead) return;
   const index = namesIn(u, dir);
@@ -77,20 +83,34 @@ export function listNames(
   if (entries.size === 0) unmarkImpure(u, dir);
   const plain = listingOf(u, index);
   const packed = entries.packed?.cookies ?? NONE;
+  const bare = run !== null && rowsTellAll(u, index) ? run : null;
   let at = firstAbove(plain.cookies, after);
   let packedAt = firstAbove(packed, after);
+  // Packed names up to here come before the next other one.
+  let to = rowsBefore(packed, plain.cookies[at]);
   while (at < plain.names.length || packedAt < packed.length) {
-    const cookie = plain.cookies[at] ?? Number.POSITIVE_INFINITY;
-    const packedCookie = packed[packedAt] ?? Number.POSITIVE_INFINITY;
-    if (packedCookie < cookie) {
+    if (bare !== null && packedAt < to) packedAt = bare(entries.packed as PackedNames, packedAt, to);
+    if (packedAt < to) {
       const found = entries.packedAt(packedAt++);
-      if (found !== null && found.entry.kind !== WHITEOUT && !each(found.name, found.entry, packedCookie)) return;
+      if (found !== null && found.entry.kind !== WHITEOUT && !each(found.name, found.entry, found.cookie)) return;
       continue;
     }
-    const name = plain.names[at++] as string;
+    if (at === plain.names.length) return;
+    const [name, cookie] = [plain.names[at] as string, plain.cookies[at] as number];
+    to = rowsBefore(packed, plain.cookies[++at]);
     const entry = entries.get(name);
     if (entry !== undefined && entry.kind !== WHITEOUT && !each(name, entry, cookie)) return;
   }
+}
+
+function rowsBefore(packed: Float64Array, cookie: number | undefined): number {
+  return cookie === undefined ? packed.length : firstAbove(packed, cookie);
+}
+
+/** The numbers in the rows of packed names are those that users see. */
+function rowsTellAll(u: Union, { entries }: DirIndex): boolean {
+  if (entries.packed === null || !u.numbers.plain) return false;
+  return entries.packedDirs.every((dir) => dir === null || !keepsOrigins(dir.layer));
 }
 
 /** The node of a listed name; null when a lookup of it fails, which spoils no listing. */

@@ -5,8 +5,9 @@ import { assert } from '../assert.js';
 import { LayerDir } from './dir-fds.js';
 import type { DirNode } from './inode.js';
 import { LayerSearch } from './layer-search.js';
-import { isWhole, type Scans, scanOf } from './layer-walk.js';
+import { scanOf } from './layer-walk.js';
 import { readMarks } from './marks.js';
+import type { Scans } from './name-scans.js';
 import type { Union } from './union.js';
 
 /**
@@ -21,8 +22,8 @@ export function settleStack(u: Union, node: DirNode, scans?: Scans): void {
   const sameName = [...node.candidates];
   let search: LayerSearch | null = null;
   for (let at = stack.at(-1); at !== undefined; ) {
-    const scan = scans && scanOf(u, at, scans);
-    const marks = readMarks(u.sys, u.dirFds, at, u.scratch, scan && isWhole(scan) ? scan : undefined);
+    const scan = scans === undefined ? null : scanOf(u, at, scans);
+    const marks = readMarks(u.sys, u.dirFds, at, u.scratch, scan?.has);
     if (marks.opaque) break;
     if (marks.redirect !== null) {
       search ??= new LayerSearch(u, parent, at.name);

@@ -73,6 +73,17 @@ export class DirentWriter {
     return true;
   }
 
+  /**
+   * Lets `put` write whole records at `at`, into `room` bytes at most, each behind `before` bytes of what READDIRPLUS has
+   * there; it answers how many bytes it wrote. They are not counted.
+   */
+  fill(plus: boolean, put: (into: Uint8Array, at: number, room: number, before: number) => number): void {
+    const at = this.#reply.length;
+    const written = put(this.#reply.buffer, at, this.#left, plus ? ENTRY : 0);
+    this.#left -= written;
+    this.#reply.reserve(written);
+  }
+
   /** Where a record of `fixed` bytes and the name begins, or -1 when full. */
   #take(fixed: number, name: string): number {
     assert(name.length > 0 && name.length <= NAME_MAX, 'a listed name has 1 to 255 bytes');

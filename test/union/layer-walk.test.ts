@@ -47,6 +47,60 @@ unionTest(t, 'one pass, then no more syscalls', three, (t, w) => {
   t.equal(namesIn(w.u, w.u.root), index);
 });
 
+/** So many that they are packed. */
+const filled = (prefix: string, more: TreeSpec): TreeSpec => ({
+  ...Object.fromEntries(Array.from({ length: 30 }, (_v, at) => [`${prefix}${at}`, file(prefix)])),
+  ...more,
+});
+
+for (const dialect of ['char', 'wh', 'xattr-trusted', 'xattr-user'] as const) {
+  const top = filled('t', { a: whiteout(dialect), low7: whiteout(dialect), keep: file('keep'), sub: dir({}) });
+  const middle = filled('mid', { a: file('a'), mid: whiteout(dialect), keep: file('no'), sub: dir({}) });
+  const bottom = filled('low', { a: file('a'), mid: file('mid'), last: dir({ x: file('x') }) });
+  const layers: Layout = { lowers: [{ d: dir(top) }, { d: dir(middle) }, { d: dir(bottom) }] };
+  unionTest(t, `whiteouts over packed names, ${dialect}`, layers, (t, w) => {
+    const expected = [...Object.keys(top), ...Object.keys(middle), ...Object.keys(bottom)];
+    const hidden = ['a', 'mid', 'low7'];
+    const shownNames = [...new Set(expected)].filter((name) => !hidden.includes(name)).sort();
+    t.same(w.names('d').sort(), shownNames);
+    t.ok((namesIn(w.u, w.dir('d')).entries.packed?.size ?? 0) >= 29);
+    for (const name of hidden) t.notOk(w.has(`d/${name}`), name);
+    t.equal(entry(w, 'low7', 'd')?.kind, WHITEOUT);
+    t.match(entry(w, 'low8', 'd'), { kind: DT_REG, dir: { layer: { index: 3 } } });
+    t.equal(w.read('d/mid3'), 'mid');
+    t.equal(w.read('d/keep'), 'keep');
+    t.ok(w.has('d/last/x'));
+    t.equal(entry(w, 'sub', 'd')?.deeper?.length, 1);
+  });
+}
+
+unionTest(
+  t,
+  'a packed name that was copied up is the upper’s, forgotten or not',
+  { upper: { d: dir({}) }, lowers: [{ d: dir(filled('f', {})) }] },
+  (t, w) => {
+    const node = w.node('d/f3');
+    t.ok(namesIn(w.u, w.dir('d')).entries.packed !== null);
+    copyUp(w.u, node, 'attributes');
+    w.u.nodes.forget(node.id, 1);
+    t.equal(entry(w, 'f3', 'd')?.dir.layer.index, 0);
+    t.equal(entry(w, 'f4', 'd')?.dir.layer.index, 1);
+    t.equal(w.names('d').length, 30);
+  },
+);
+
+unionTest(
+  t,
+  'a packed name beside its own whiteout is its layer’s',
+  { lowers: [filled('f', { '.wh.f3': file(''), '.wh.g': file('') }), filled('g', { f3: file('low') })] },
+  (t, w) => {
+    t.equal(w.read('f3'), 'f');
+    t.notOk(w.has('g'));
+    t.ok(w.has('g0'));
+    t.equal(w.names().length, 60);
+  },
+);
+
 for (const dialect of ['char', 'wh', 'xattr-trusted', 'xattr-user'] as const) {
   const hiding: TreeSpec = { d: dir({ a: whiteout(dialect), sub: whiteout(dialect), keep: file('keep') }) };
   const beneath: TreeSpec = { d: dir({ a: file('a'), sub: dir({ x: file('x') }), b: file('b') }) };

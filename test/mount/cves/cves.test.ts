@@ -199,10 +199,16 @@ unionTest(
   'CVE-2026-31694: no listed name is longer than 255 bytes',
   { lowers: [{ f: 'f' }], sys: longNames.syscalls },
   (t, w) => {
-    longNames.replace('scanDir', ((fd: number) => {
-      const found = syscalls.scanDir(fd);
-      if (typeof found === 'number') return found;
-      return { names: [...found.names, 'x'.repeat(256)], types: [...found.types, 8], inos: [...found.inos, 5, 0] };
+    longNames.replace('readNames', ((...args: Parameters<typeof syscalls.readNames>) => {
+      const [, into, from] = args;
+      const at = from + syscalls.readNames(...args);
+      const record = Buffer.alloc(280);
+      record.writeUInt32LE(5, 0);
+      record.writeUInt16LE(record.length, 16);
+      record[18] = 8;
+      record.write('x'.repeat(256), 19);
+      into.set(record, at);
+      return at + record.length - from;
     }) as never);
     t.same(namesIn(w.u, w.u.root).entries.plainNames(), ['f']);
   },

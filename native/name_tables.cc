@@ -1,0 +1,250 @@
+// The names of several directories as one table: rows in the order of their names' hashes, in flat arrays of one buffer that
+// lib/union/packed-names.ts reads too; and rows copied into a listing. Refuses to know what a name means: which rows are
+// given apart, as strings, the caller says.
+
+#include <algorithm>
+#include <vector>
+
+#include "dirent64.h"
+#include "fuse_abi.h"
+#include "modules.h"
+#include "node_api_util.h"
+
+namespace stratafs {
+namespace {
+
+constexpr size_t kNameMax = 255;
+
+struct Row {
+  uint64_t hash;
+  uint64_t ino;
+  const char* name;
+  uint32_t length;
+  uint16_t source;
+  uint8_t type;
+  bool apart;
+};
+
+// InodeNumbers.cookie of lib/union/inode-numbers.ts, bit by bit.
+uint32_t Mixed(uint32_t x) {
+  x = (x ^ (x >> 16)) * 0x85ebca6bu;
+  x = (x ^ (x >> 13)) * 0xc2b2ae35u;
+  return x ^ (x >> 16);
+}
+
+uint64_t HashOf(const char* name, size_t length) {
+  uint32_t low = 0x811c9dc5u;
+  uint32_t high = static_cast<uint32_t>(length);
+  for (size_t at = 0; at < length; at++) {
+    uint32_t byte = static_cast<uint8_t>(name[at]);
+    low = (low ^ byte) * 0x01000193u;
+    high = ((high ^ byte) * 0x2c1b3c6du) ^ (low >> 15);
+  }
+  return (uint64_t{Mixed(high) & 0x7ffffu} << 32) + Mixed(low ^ high) + 3;
+}
+
+// The arrays of a table of `count` rows; the bytes of the names come last.
+struct Table {
+  double* keys;
+  uint32_t* inos;
+  uint32_t* ends;
+  uint16_t* sources;
+  uint8_t* kinds;
+  uint8_t* bytes;
+
+  static constexpr size_t kRowBytes = 8 + 8 + 4 + 2 + 1;
+
+  Table(void* at, size_t count) {
+    keys = static_cast<double*>(at);
+    inos = reinterpret_cast<uint32_t*>(keys + count);
+    ends = inos + 2 * count;
+    sources = reinterpret_cast<uint16_t*>(ends + count);
+    kinds = reinterpret_cast<uint8_t*>(sources + count);
+    bytes = kinds + count;
+  }
+};
+
+void AddRows(std::vector<Row>* rows, const uint8_t* records, size_t bytes, uint16_t source, uint32_t types,
+             const ByteString& prefix) {
+  for (size_t at = 0; at < bytes;) {
+    const Dirent64* entry = reinterpret_cast<const Dirent64*>(records + at);
+    at += entry->length;
+    if (IsDots(entry->name)) continue;
+    size_t length = strlen(entry->name);
+    bool apart = (types >> (entry->type & 31) & 1) != 0 || length > kNameMax ||
+                 strncmp(entry->name, prefix.c_str(), prefix.length) == 0;
+    rows->push_back({HashOf(entry->name, length), entry->ino, entry->name, static_cast<uint32_t>(length), source,
+                     entry->type, apart});
+  }
+}
+
+bool SameName(const Row& a, const Row& b) { return a.hash == b.hash && strcmp(a.name, b.name) == 0; }
+
+// Positions in the order of hash and name; what several sources have is marked.
+std::vector<uint32_t> Sorted(std::vector<Row>* rows) {
+  std::vector<uint32_t> order(rows->size());
+  for (size_t at = 0; at < order.size(); at++) order[at] = static_cast<uint32_t>(at);
+  Row* row = rows->data();
+  std::sort(order.begin(), order.end(), [row](uint32_t a, uint32_t b) {
+    if (row[a].hash != row[b].hash) return row[a].hash < row[b].hash;
+    int names = strcmp(row[a].name, row[b].name);
+    return names != 0 ? names < 0 : a < b;
+  });
+  for (size_t at = 1; at < order.size(); at++) {
+    if (SameName(row[order[at - 1]], row[order[at]])) row[order[at - 1]].apart = row[order[at]].apart = true;
+  }
+  return order;
+}
+
+// The rows that are not apart.
+napi_value TableOf(napi_env env, const std::vector<Row>& rows, const std::vector<uint32_t>& order, size_t count) {
+  size_t bytes = 0;
+  for (const Row& row : rows) bytes += row.apart ? 0 : row.length;
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  if (napi_create_arraybuffer(env, count * Table::kRowBytes + bytes, &data, &buffer) != napi_ok) return nullptr;
+  Table table(data, count);
+  size_t at = 0;
+  uint32_t end = 0;
+  uint64_t last = 0;
+  for (uint32_t position : order) {
+    const Row& row = rows[position];
+    if (row.apart) continue;
+    // Two names of one hash: the second takes the next free number.
+    last = std::max(row.hash, last + 1);
+    table.keys[at] = static_cast<double>(last);
+    table.inos[2 * at] = static_cast<uint32_t>(row.ino);
+    table.inos[2 * at + 1] = static_cast<uint32_t>(row.ino >> 32);
+    memcpy(table.bytes + end, row.name, row.length);
+    end += row.length;
+    table.ends[at] = end;
+    table.sources[at] = row.source;
+    table.kinds[at] = row.type;
+    at++;
+  }
+  return buffer;
+}
+
+// The rows that are apart, as they came.
+napi_value ApartOf(napi_env env, const std::vector<Row>& rows) {
+  napi_value names = nullptr, out = nullptr;
+  std::vector<uint8_t> types;
+  std::vector<uint32_t> inos, sources;
+  napi_create_array(env, &names);
+  for (const Row& row : rows) {
+    if (!row.apart) continue;
+    napi_handle_scope scope;
+    napi_open_handle_scope(env, &scope);
+    napi_set_element(env, names, static_cast<uint32_t>(types.size()), Latin1(env, row.name, row.length));
+    napi_close_handle_scope(env, scope);
+    types.push_back(row.type);
+    inos.push_back(static_cast<uint32_t>(row.ino));
+    inos.push_back(static_cast<uint32_t>(row.ino >> 32));
+    sources.push_back(row.source);
+  }
+  napi_create_object(env, &out);
+  SetNamed(env, out, "names", names);
+  SetNamed(env, out, "types", CopyToUint8Array(env, types.data(), types.size()));
+  SetNamed(env, out, "inos", CopyToTypedArray(env, napi_uint32_array, 4, inos.data(), inos.size()));
+  SetNamed(env, out, "sources", CopyToTypedArray(env, napi_uint32_array, 4, sources.data(), sources.size()));
+  return out;
+}
+
+// mergeNames(records, ranges, prefix, least); ranges: from, to and types of each directory
+napi_value MergeNames(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  ByteString prefix;
+  Bytes records = args.U8(0);
+  Bytes given = args.Typed(1, napi_uint32_array, "a Uint32Array");
+  args.Text(2, &prefix);
+  uint32_t least = args.U32(3);
+  const size_t sources = given.length / 3;
+  const uint32_t* ranges = reinterpret_cast<const uint32_t*>(given.data);
+  if (args.ok() && sources > UINT16_MAX) args.Wrong(1, "ranges of fewer directories");
+  for (size_t i = 0; args.ok() && i < sources; i++) {
+    if (ranges[3 * i] > ranges[3 * i + 1] || ranges[3 * i + 1] > records.length) args.Wrong(1, "ranges of the records");
+  }
+  if (!args.ok()) return args.Refuse();
+  std::vector<Row> rows;
+  for (size_t i = 0; i < sources; i++) {
+    const uint32_t* range = ranges + 3 * i;
+    AddRows(&rows, records.data + range[0], range[1] - range[0], static_cast<uint16_t>(i), range[2], prefix);
+  }
+  std::vector<uint32_t> order = Sorted(&rows);
+  size_t apart = 0;
+  for (const Row& row : rows) apart += row.apart;
+  if (rows.size() - apart < least) {
+    for (Row& row : rows) row.apart = true;
+    apart = rows.size();
+  }
+  napi_value out = nullptr, none = nullptr;
+  size_t count = rows.size() - apart;
+  napi_create_object(env, &out);
+  napi_get_null(env, &none);
+  SetNamed(env, out, "count", Number(env, static_cast<double>(count)));
+  SetNamed(env, out, "table", count == 0 ? none : TableOf(env, rows, order, count));
+  SetNamed(env, out, "apart", apart == 0 ? none : ApartOf(env, rows));
+  return out;
+}
+
+size_t Padded(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
+
+// A kind from here on: the row is left to the caller.
+constexpr uint8_t kTaken = 0x80;
+
+// Cells of putNames, the same as PUT in lib/sys/name-tables.ts.
+enum Cell { kAt = 0, kRoom = 1, kFrom = 2, kTo = 3, kStops = 4, kBefore = 5, kCells = 6 };
+
+// putNames(into, table, count, cells)
+napi_value PutNames(napi_env env, napi_callback_info info) {
+  Args args(env, info);
+  Bytes into = args.U8(0);
+  void* data = nullptr;
+  size_t bytes = 0;
+  if (napi_get_arraybuffer_info(env, args.raw(1), &data, &bytes) != napi_ok) args.Wrong(1, "an ArrayBuffer");
+  size_t count = args.U32(2);
+  Bytes given = args.Typed(3, napi_uint32_array, "a Uint32Array");
+  uint32_t* cells = reinterpret_cast<uint32_t*>(given.data);
+  if (args.ok() && given.length < kCells) args.Wrong(3, "six cells");
+  if (args.ok() && bytes < count * Table::kRowBytes) args.Wrong(1, "a table of so many rows");
+  if (args.ok() && (cells[kTo] > count || size_t{cells[kAt]} + cells[kRoom] > into.length)) args.Wrong(3, "in range");
+  if (!args.ok()) return args.Refuse();
+  Table table(data, count);
+  const size_t before = cells[kBefore];
+  const size_t fixed = before + sizeof(fuse::Dirent);
+  uint32_t row = cells[kFrom];
+  size_t at = cells[kAt], left = cells[kRoom];
+  uint32_t listed = 0;
+  for (; row < cells[kTo]; row++) {
+    uint8_t kind = table.kinds[row];
+    if (kind == 0) continue;
+    if (kind >= kTaken || (cells[kStops] >> (kind & 31) & 1) != 0) break;
+    uint32_t start = row == 0 ? 0 : table.ends[row - 1];
+    uint32_t length = table.ends[row] - start;
+    size_t size = Padded(fixed + length);
+    if (size > left) break;
+    uint8_t* record = into.data + at;
+    memset(record, 0, before);
+    fuse::Dirent head = {table.inos[2 * row] | uint64_t{table.inos[2 * row + 1]} << 32,
+                             static_cast<uint64_t>(table.keys[row]), length, kind};
+    memcpy(record + before, &head, sizeof head);
+    memcpy(record + fixed, table.bytes + start, length);
+    memset(record + fixed + length, 0, size - fixed - length);
+    at += size;
+    left -= size;
+    listed++;
+  }
+  cells[kAt] = static_cast<uint32_t>(at);
+  cells[kRoom] = static_cast<uint32_t>(left);
+  cells[kFrom] = row;
+  return Number(env, listed);
+}
+
+}  // namespace
+
+void RegisterNameTables(napi_env env, napi_value target) {
+  const Method methods[] = {{"mergeNames", MergeNames}, {"putNames", PutNames}};
+  Expose(env, target, methods);
+}
+
+}  // namespace stratafs
