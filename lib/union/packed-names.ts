@@ -17,6 +17,9 @@ export interface PackedRecord {
 /** Beside a kind: an object was made of the name, which may know more. */
 const TAKEN = 0x80;
 
+/** Bytes of a name that is read one by one: V8 keeps longer sums of strings as trees. */
+const SHORT = 12;
+
 /** So many names are gone through in one step. */
 const AT_ONCE = 1 << 12;
 
@@ -137,7 +140,13 @@ function columnsOf(count: number, bytes: number): Columns {
 }
 
 function nameIn({ bytes, ends }: Columns, at: number): string {
-  return bytes.toString('latin1', at === 0 ? 0 : ends[at - 1], ends[at]);
+  const start = at === 0 ? 0 : (ends[at - 1] as number);
+  const end = ends[at] as number;
+  // A call into Node costs more than the bytes of a short name.
+  if (end - start > SHORT) return bytes.toString('latin1', start, end);
+  let name = '';
+  for (let byte = start; byte < end; byte += 1) name += String.fromCharCode(bytes[byte] as number);
+  return name;
 }
 
 /** Names on their way to being packed, in the order in which they come. */
