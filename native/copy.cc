@@ -140,7 +140,7 @@ int64_t CopyRange(int from, int64_t from_offset, int to, int64_t to_offset, int6
 int64_t CopyData(const CopyPlan& plan) {
   for (int64_t at = 0; at < plan.size;) {
     if (Cancelled(plan)) return -EINTR;
-    Range data = NextData(plan, at);
+    Range data = plan.solid ? Range{at, plan.size} : NextData(plan, at);
     int64_t rc = CopyExtent(plan, data);
     if (rc < 0) return rc;
     at = data.end;

@@ -9,13 +9,14 @@
 namespace stratafs {
 
 // `to` is fresh (no data where `from` has holes). `cancel`, when given, is read between chunks. `write_back` has the disk
-// begin while the copying goes on, for a caller that will wait for it.
+// begin while the copying goes on, for a caller that will wait for it. `solid`: `from` has no holes to look for.
 struct CopyPlan {
   int from;
   int to;
   int64_t size;
   const int32_t* cancel;
   bool write_back;
+  bool solid = false;
 };
 
 // 0 or -errno; -EINTR when cancelled.

@@ -11,6 +11,7 @@
 
 #include <atomic>
 
+#include "calls.h"
 #include "modules.h"
 #include "node_api_util.h"
 #include "unique_fd.h"
@@ -33,19 +34,6 @@ int ChmodByProc(int fd, uint32_t mode) {
   return chmod(ProcPath(fd).text, mode);
 }
 
-int ChmodNoFollow(int dirfd, const ByteString& name, uint32_t mode) {
-  if (has_fchmodat2) {
-    int flags = AT_SYMLINK_NOFOLLOW | EmptyFlag(name);
-    long rc = syscall(kSysFchmodat2, dirfd, name.c_str(), mode, flags);
-    if (rc == 0 || errno != ENOSYS) return static_cast<int>(rc);
-    has_fchmodat2 = false;
-  }
-  if (name.empty()) return ChmodByProc(dirfd, mode);
-  UniqueFd fd(openat(dirfd, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd.ok()) return -1;
-  return ChmodByProc(fd.get(), mode);
-}
-
 napi_value ChmodAt(napi_env env, napi_callback_info info) {
   Args args(env, info);
   ByteString name;
@@ -63,10 +51,9 @@ napi_value ChownAt(napi_env env, napi_callback_info info) {
   args.Text(1, &name);
   uint32_t uid = args.U32(2), gid = args.U32(3);
   if (!args.ok()) return args.Refuse();
-  return args.Answer(fchownat(dirfd, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW | EmptyFlag(name)));
+  return args.Answer(ChownNoFollow(dirfd, name, uid, gid));
 }
 
-// utimensat learned AT_EMPTY_PATH in 5.8; before, it answers EINVAL.
 napi_value UtimensAt(napi_env env, napi_callback_info info) {
   Args args(env, info);
   ByteString name;
@@ -78,9 +65,7 @@ napi_value UtimensAt(napi_env env, napi_callback_info info) {
   times[1].tv_sec = args.I64(4);
   times[1].tv_nsec = args.I64(5);
   if (!args.ok()) return args.Refuse();
-  int rc = utimensat(dirfd, name.c_str(), times, AT_SYMLINK_NOFOLLOW | EmptyFlag(name));
-  if (rc < 0 && errno == EINVAL && name.empty()) rc = utimensat(AT_FDCWD, ProcPath(dirfd).text, times, 0);
-  return args.Answer(rc);
+  return args.Answer(SetTimes(dirfd, name, times));
 }
 
 // The ioctl's size says long, the kernel moves an int.
@@ -124,6 +109,30 @@ napi_value SetFsx(napi_env env, napi_callback_info info) {
 }
 
 }  // namespace
+
+int ChmodNoFollow(int dirfd, const ByteString& name, uint32_t mode) {
+  if (has_fchmodat2) {
+    int flags = AT_SYMLINK_NOFOLLOW | EmptyFlag(name);
+    long rc = syscall(kSysFchmodat2, dirfd, name.c_str(), mode, flags);
+    if (rc == 0 || errno != ENOSYS) return static_cast<int>(rc);
+    has_fchmodat2 = false;
+  }
+  if (name.empty()) return ChmodByProc(dirfd, mode);
+  UniqueFd fd(openat(dirfd, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.ok()) return -1;
+  return ChmodByProc(fd.get(), mode);
+}
+
+int ChownNoFollow(int dirfd, const ByteString& name, uint32_t uid, uint32_t gid) {
+  return fchownat(dirfd, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW | EmptyFlag(name));
+}
+
+// utimensat learned AT_EMPTY_PATH in 5.8; before, it answers EINVAL.
+int SetTimes(int dirfd, const ByteString& name, const struct timespec times[2]) {
+  int rc = utimensat(dirfd, name.c_str(), times, AT_SYMLINK_NOFOLLOW | EmptyFlag(name));
+  if (rc < 0 && errno == EINVAL && name.empty()) rc = utimensat(AT_FDCWD, ProcPath(dirfd).text, times, 0);
+  return rc;
+}
 
 void RegisterMetadata(napi_env env, napi_value target) {
   const Method methods[] = {

@@ -16,6 +16,7 @@ void RegisterNameTables(napi_env env, napi_value target);
 void RegisterXattr(napi_env env, napi_value target);
 void RegisterMount(napi_env env, napi_value target);
 void RegisterCopy(napi_env env, napi_value target);
+void RegisterCompound(napi_env env, napi_value target);
 void RegisterJobs(napi_env env, napi_value target);
 napi_value OpenChannel(napi_env env, napi_callback_info info);
 

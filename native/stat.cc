@@ -8,36 +8,12 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#include "calls.h"
 #include "modules.h"
 #include "node_api_util.h"
 
 namespace stratafs {
 namespace {
-
-// Word offsets; the same table as W in lib/sys/stat.ts.
-enum Word {
-  kIno = 0,
-  kSize = 2,
-  kBlocks = 4,
-  kAtime = 6,
-  kMtime = 8,
-  kCtime = 10,
-  kBtime = 12,
-  kAtimeNsec = 14,
-  kMtimeNsec = 15,
-  kCtimeNsec = 16,
-  kBtimeNsec = 17,
-  kMode = 18,
-  kNlink = 19,
-  kUid = 20,
-  kGid = 21,
-  kRdev = 22,
-  kBlksize = 23,
-  kDev = 24,
-  kMntId = 26,
-  kAttributes = 28,
-  kWords = 32,
-};
 
 constexpr int kStatFlags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
 #ifndef STATX_MNT_ID
@@ -78,13 +54,6 @@ void Repack(const struct statx& stx, uint32_t* words) {
   words[kDev] = EncodeDev(stx.stx_dev_major, stx.stx_dev_minor);
   if (stx.stx_mask & STATX_MNT_ID) Put64(words, kMntId, stx.stx_mnt_id);
   Put64(words, kAttributes, stx.stx_attributes);
-}
-
-int StatInto(int dirfd, const char* name, uint32_t* words) {
-  struct statx stx;
-  if (statx(dirfd, name, kStatFlags, kStatMask, &stx) < 0) return -errno;
-  Repack(stx, words);
-  return 0;
 }
 
 napi_value StatAt(napi_env env, napi_callback_info info) {
@@ -163,6 +132,13 @@ napi_value FsUuidOf(napi_env env, napi_callback_info info) {
 }
 
 }  // namespace
+
+int StatInto(int dirfd, const char* name, uint32_t* words) {
+  struct statx stx;
+  if (statx(dirfd, name, kStatFlags, kStatMask, &stx) < 0) return -errno;
+  Repack(stx, words);
+  return 0;
+}
 
 void RegisterStat(napi_env env, napi_value target) {
   const Method methods[] = {

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <vector>
 
+#include "calls.h"
 #include "modules.h"
 #include "node_api_util.h"
 #include "unique_fd.h"
@@ -50,18 +51,6 @@ OpenHow How(uint64_t flags, uint32_t mode) {
 // EAGAIN: a rename raced with the walk and RESOLVE_BENEATH could not be proven.
 constexpr int kOpenRetries = 16;
 std::atomic<bool> has_openat2{true};
-
-int OpenBeneath(int dirfd, const char* name, uint32_t flags, uint32_t mode) {
-  OpenHow how = How(flags, mode);
-  for (int attempt = 0; attempt < kOpenRetries && has_openat2; attempt++) {
-    int fd = static_cast<int>(syscall(SYS_openat2, dirfd, name, &how, sizeof how));
-    if (fd >= 0) return fd;
-    if (errno == ENOSYS) has_openat2 = false;
-    else if (errno != EINTR && errno != EAGAIN) return -1;
-  }
-  if (has_openat2) return -1;
-  return openat(dirfd, name, static_cast<int>(how.flags), static_cast<mode_t>(how.mode));
-}
 
 napi_value OpenPath(napi_env env, napi_callback_info info) {
   Args args(env, info);
@@ -148,8 +137,7 @@ napi_value LinkAt(napi_env env, napi_callback_info info) {
   int dirfd = args.Int(2);
   args.Text(3, &name);
   if (!args.ok()) return args.Refuse();
-  if (old_name.empty()) return args.Answer(LinkDescriptor(old_fd, dirfd, name.c_str()));
-  return args.Answer(linkat(old_fd, old_name.c_str(), dirfd, name.c_str(), 0));
+  return args.Answer(LinkAny(old_fd, old_name, dirfd, name.c_str()));
 }
 
 napi_value UnlinkAt(napi_env env, napi_callback_info info) {
@@ -173,8 +161,6 @@ napi_value RenameAt(napi_env env, napi_callback_info info) {
   if (!args.ok()) return args.Refuse();
   return args.Answer(syscall(SYS_renameat2, old_fd, old_name.c_str(), new_fd, new_name.c_str(), flags));
 }
-
-constexpr size_t kHandleMax = 128;
 
 struct HandleBuffer {
   alignas(struct file_handle) uint8_t raw[sizeof(struct file_handle) + kHandleMax];
@@ -216,6 +202,23 @@ napi_value OpenHandle(napi_env env, napi_callback_info info) {
 }
 
 }  // namespace
+
+int OpenBeneath(int dirfd, const char* name, uint32_t flags, uint32_t mode) {
+  OpenHow how = How(flags, mode);
+  for (int attempt = 0; attempt < kOpenRetries && has_openat2; attempt++) {
+    int fd = static_cast<int>(syscall(SYS_openat2, dirfd, name, &how, sizeof how));
+    if (fd >= 0) return fd;
+    if (errno == ENOSYS) has_openat2 = false;
+    else if (errno != EINTR && errno != EAGAIN) return -1;
+  }
+  if (has_openat2) return -1;
+  return openat(dirfd, name, static_cast<int>(how.flags), static_cast<mode_t>(how.mode));
+}
+
+int LinkAny(int old_fd, const ByteString& old_name, int dirfd, const char* name) {
+  if (old_name.empty()) return LinkDescriptor(old_fd, dirfd, name);
+  return linkat(old_fd, old_name.c_str(), dirfd, name, 0);
+}
 
 void RegisterNames(napi_env env, napi_value target) {
   const Method methods[] = {

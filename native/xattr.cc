@@ -9,6 +9,7 @@
 
 #include <atomic>
 
+#include "calls.h"
 #include "modules.h"
 #include "node_api_util.h"
 
@@ -167,6 +168,13 @@ napi_value ListXattr(napi_env env, napi_callback_info info) {
 }
 
 }  // namespace
+
+long ListXattrs(int dirfd, const ByteString& name) {
+  Target target;
+  target.dirfd = dirfd;
+  target.name = name;
+  return List(target);
+}
 
 void RegisterXattr(napi_env env, napi_value target) {
   const Method methods[] = {{"getXattr", GetXattr},

@@ -1,6 +1,7 @@
 // The mechanism the driver stands on: Linux calls with ints in and >= 0 or -errno out, nothing
 // thrown for an errno. Names are latin1 byte strings, one component, relative to a directory fd.
 
+import type { Examined } from './examined.js';
 import type { Stat } from './stat.js';
 
 /** Names of a directory; `-errno` instead when it could not be read. */
@@ -38,7 +39,7 @@ export interface HostHandle {
  * The calls. `name` may be '' where noted: the descriptor itself (AT_EMPTY_PATH). All opens are
  * O_CLOEXEC; none follows a final symlink; `openAt` refuses to cross a mount (EXDEV).
  */
-export interface Syscalls {
+export interface SingleCalls {
   /** By path; for layer roots and the mountpoint only. Follows symlinks. */
   openPath(path: string, flags: number): number;
   /** Private clone of the mount at `path`, submounts left out: open_tree(2) + MS_PRIVATE, with MOUNT_ATTR_* set and cleared. */
@@ -129,6 +130,44 @@ export interface Syscalls {
   /** Mounts through fusermount3; returns the /dev/fuse descriptor, or text of its complaint. */
   fusermount(target: string, options: string): number | string;
 }
+
+/** Several calls in one, where each way to the addon and back would cost as much as the call. */
+export interface CompoundCalls {
+  /** All that a copy must know of `name` ('' allowed): statx, an open for reading of a regular file, flags, xattrs, handle. */
+  examine(dirfd: number, name: string, out: Examined): number;
+  /**
+   * A new unnamed file in `dirfd` with `size` bytes of `from`, open: its descriptor. `solid`: without looking for holes.
+   * `writeBack`: on its way to the disk.
+   */
+  copyUnnamed(dirfd: number, from: number, size: number, solid: boolean, writeBack: boolean): number;
+  /** Gives `name` ('' allowed) the mode, access and modification time of `from`, and before these the owner. */
+  takeAttributes(fd: number, name: string, from: Stat, owner: boolean): number;
+  /**
+   * linkAt, and `dirfd` has its access and modification time from before. What it was is in `before`, what it now is in
+   * `after`, and what lies at `name` in `made`; all zeros where that could not be told.
+   */
+  linkQuietly(
+    oldFd: number,
+    oldName: string,
+    dirfd: number,
+    name: string,
+    before: Stat,
+    after: Stat,
+    made: Stat,
+  ): number;
+  /** The same by renameAt without flags. */
+  renameQuietly(
+    oldFd: number,
+    oldName: string,
+    dirfd: number,
+    name: string,
+    before: Stat,
+    after: Stat,
+    made: Stat,
+  ): number;
+}
+
+export interface Syscalls extends SingleCalls, CompoundCalls {}
 
 /** Work that runs off the JavaScript thread; each settles with >= 0 or -errno, never rejects. */
 export interface Jobs {

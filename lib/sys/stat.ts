@@ -40,7 +40,7 @@ const HIGH = 0x1_0000_0000;
 
 /** A reusable attribute record; `words` is what the addon fills. */
 export class Stat {
-  readonly words = new Uint32Array(STAT_WORDS);
+  constructor(readonly words = new Uint32Array(STAT_WORDS)) {}
 
   #u32(word: number): number {
     return this.words[word] as number;

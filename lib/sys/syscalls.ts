@@ -3,7 +3,7 @@
 import { addon } from './binding.js';
 import type { Jobs, Syscalls } from './calls.js';
 
-export type { DirScan, FsStat, HostHandle, Jobs, Syscalls } from './calls.js';
+export type { DirScan, FsStat, HostHandle, Jobs, SingleCalls, Syscalls } from './calls.js';
 
 /** The real calls. */
 export const syscalls: Syscalls = addon.syscalls;

@@ -50,6 +50,26 @@ export function scratchFile(u: Union, work: Workdir): OwnedFd {
   return new OwnedFd(u.sys, check(u.sys.openAt(work.fd, '', O_TMPFILE | O_RDWR, 0o600), 'copy-up create'));
 }
 
+/** `source`, whose data is its own, and what its blocks tell. */
+export interface SmallSource {
+  readonly fd: number;
+  readonly size: number;
+  /** Of these so many are data and not holes, at the most. */
+  readonly stored: number;
+  /** No holes. */
+  readonly solid: boolean;
+}
+
+/** A copy of `source` that is made at once, data on its way to the disk; null where it takes longer, or is none of bytes. */
+export function copiedAtOnce(u: Union, work: Workdir, node: FileNode, source: SmallSource): OwnedFd | null {
+  const { fd, size, stored, solid } = source;
+  const durability = durabilityHere(u);
+  const plain = u.features.tmpfile && !u.features.reflink && durability !== 'fsync';
+  if (!plain || node.copying !== null || fd < 0 || size === 0 || stored > INLINE_BYTES) return null;
+  const made = u.sys.copyUnnamed(work.fd, fd, size, solid, durability === 'order');
+  return new OwnedFd(u.sys, check(made, 'copy-up data'));
+}
+
 /**
  * The target's descriptor, data complete and on its way to the disk: `orderCopy` before the copy counts. Throws Pending while
  * that takes long; the caller owns the descriptor.

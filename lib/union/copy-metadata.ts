@@ -5,8 +5,11 @@ import { Buffer } from 'node:buffer';
 import { ErrnoError, errno } from '../errno.js';
 import { log } from '../log.js';
 import { check } from '../sys/check.js';
-import { S_IFLNK, S_IFMT, UTIME_OMIT } from '../sys/constants.js';
-import { Stat, W } from '../sys/stat.js';
+import { takeTimes } from '../sys/compound.js';
+import { S_IFLNK, S_IFMT } from '../sys/constants.js';
+import type { Examined } from '../sys/examined.js';
+import { shown } from '../sys/name.js';
+import { Stat } from '../sys/stat.js';
 import { type Place, placeOf } from './attributes.js';
 import type { DirNode, Inode } from './inode.js';
 import { keepCtime, showCtime } from './kept-ctime.js';
@@ -18,6 +21,26 @@ import type { Union } from './union.js';
 /** Attributes that the host makes itself, or whose loss a copy may bear where the host refuses them. */
 function mayBeLost(key: string): boolean {
   return key.startsWith('security.selinux') || key.startsWith('security.ima') || key.startsWith('security.evm');
+}
+
+/** Gives `to` all attributes of `from`, which is in `layer` and was `examined`, and its origin: the times too. */
+export function copyExamined(
+  u: Union,
+  layer: Layer,
+  from: Place,
+  examined: Examined,
+  to: Place,
+  origin: Uint8Array | null,
+): void {
+  const { stat, hasXattrs } = examined;
+  let owned = stat.uid === u.features.uid && stat.gid === u.features.gid;
+  if (hasXattrs) {
+    if (!owned) check(u.sys.chownAt(to.fd, to.name, stat.uid, stat.gid), 'copy-up chown');
+    owned = true;
+    copyXattrs(u, layer, from, to);
+  }
+  if (origin !== null && carriesPrivate(u, stat)) setPrivate(u, to, 'origin', origin);
+  check(u.sys.takeAttributes(to.fd, to.name, stat, !owned), 'copy-up attributes');
 }
 
 /** Gives `to` the owner, xattrs and mode of `from`, which is in `layer`, and its origin. */
@@ -70,17 +93,29 @@ export function keepTimes(u: Union, node: Inode, before: Stat): void {
 
 /** Gives what is at `fd`/`name` the times of `from`; 0 or -errno. */
 export function setTimes(u: Union, fd: number, name: string, from: Stat): number {
-  const seconds = (word: number): number =>
-    (from.words[word + 1] as number | 0) * 0x1_0000_0000 + (from.words[word] as number);
-  const w = from.words;
-  return u.sys.utimensAt(
-    fd,
-    name,
-    seconds(W.atime),
-    w[W.atimeNsec] ?? UTIME_OMIT,
-    seconds(W.mtime),
-    w[W.mtimeNsec] ?? UTIME_OMIT,
-  );
+  return takeTimes(u.sys, fd, name, from);
+}
+
+const [before, after, made] = [new Stat(), new Stat(), new Stat()];
+
+/**
+ * `give` puts a copy named `name` into `parent`, which shows in no time of `parent` that users see. Returns the copy's
+ * attributes, good until the next one is put; all zeros where they cannot be told.
+ */
+export function giveQuietly(
+  parent: DirNode,
+  name: string,
+  give: (before: Stat, after: Stat, made: Stat) => number,
+): Stat {
+  check(give(before, after, made), () => `copy-up ${shown(name)}`);
+  showCtime(parent, before);
+  if (after.mode !== 0) keepCtime(parent, before, after);
+  return made;
+}
+
+/** `node`, whose copy has the attributes `real` if they could be told, shows the ctime of `lower`. */
+export function keepToldTimes(node: Inode, lower: Stat, real: Stat): void {
+  if (real.mode !== 0) keepCtime(node, lower, real);
 }
 
 /** Sets a private attribute: 0 or -errno; EOPNOTSUPP where the host has no namespace for them. */

@@ -4,26 +4,26 @@
 import { ErrnoError, errno, fail } from '../errno.js';
 import { check } from '../sys/check.js';
 import { O_PATH, S_IFLNK, S_IFMT, S_IFREG } from '../sys/constants.js';
+import { Examined } from '../sys/examined.js';
 import { OwnedFd } from '../sys/fd.js';
 import { shown } from '../sys/name.js';
-import { Stat } from '../sys/stat.js';
+import type { Stat } from '../sys/stat.js';
 import { openAtPlace, type Place, placeOf } from './attributes.js';
 import { asServer } from './caller.js';
 import { type Change, completeCopy, dataLeftBehind, markedFile, sparesData, swapHandles } from './complete-copy.js';
-import { copiedFile, dropCopy, orderCopy, scratchFile } from './copy-data.js';
-import { carriesPrivate, copyMetadata, keepTimes, markImpure, setTimes } from './copy-metadata.js';
+import { copiedAtOnce, copiedFile, dropCopy, orderCopy, scratchFile } from './copy-data.js';
+import { carriesPrivate, copyExamined, giveQuietly, keepTimes, keepToldTimes, markImpure } from './copy-metadata.js';
 import { LayerDir } from './dir-fds.js';
 import { identify, indexName, namesOf } from './hard-links.js';
 import { OVERFLOW_ID } from './ids-mapping.js';
 import { DirNode, type Entry, type FileData, FileNode, type Inode, takeNumber } from './inode.js';
-import { showCtime } from './kept-ctime.js';
 import { keepFlags } from './kept-flags.js';
 import { scratchLayer } from './layers.js';
 import { presetLinks, whileLinking, writeExtraLinks } from './link-counts.js';
 import { namesIn } from './lookup.js';
-import { dataOf, dataPlace } from './metacopy.js';
+import { dataOfExamined, dataPlace } from './metacopy.js';
 import { markHolder } from './nested-whiteout.js';
-import { originOf, originOfCopy } from './origin.js';
+import { originOfCopy, originOfExamined } from './origin.js';
 import { keepProtection } from './protection.js';
 import { settleStack } from './stack.js';
 import type { Union } from './union.js';
@@ -74,45 +74,53 @@ export function upperOf(u: Union, node: DirNode): LayerDir {
   return node.upper as LayerDir;
 }
 
-/** Keeps the times of `parent`, which is in the upper, while `change` adds a copy to it. */
-function keepingTimes(u: Union, parent: DirNode, parentFd: number, change: () => void): void {
-  const before = new Stat();
-  check(u.sys.statAt(parentFd, '', before), 'stat parent');
-  showCtime(parent, before);
-  change();
-  setTimes(u, parentFd, '', before);
-  keepTimes(u, parent, before);
+/** Records that are free: each is memory outside of the heap, which is dear to get and to collect. */
+const records: Examined[] = [];
+
+/** Runs `use` with what is at `place`, which belongs to `node`; throws where its owner cannot be given to a copy. */
+function examined(u: Union, place: Place, node: Inode, use: (found: Examined) => void): void {
+  const found = records.pop() ?? new Examined();
+  found.forget();
+  try {
+    check(u.sys.examine(place.fd, place.name, found), () => `stat ${shown(node.name)}`);
+    const { uid, gid, unmapped } = found.stat;
+    const overflow = u.features.overflowIds && (uid === OVERFLOW_ID || gid === OVERFLOW_ID);
+    // The copy would belong to somebody else.
+    if (overflow || unmapped) throw fail('EOVERFLOW', 'copy-up of an unmapped owner');
+    use(found);
+  } finally {
+    if (found.fd >= 0) u.sys.close(found.fd);
+    records.push(found);
+  }
 }
 
 function copyDirectory(u: Union, work: Workdir, node: DirNode): void {
   settleStack(u, node);
-  const parent = node.parent as DirNode;
-  const entry = namesIn(u, parent).entries.get(node.name);
-  const parentUpper = parent.upper as LayerDir;
   const from = placeOf(u, node);
-  const stat = new Stat();
-  check(u.sys.statAt(from.fd, from.name, stat), () => `stat ${shown(node.name)}`);
-  refuseUnmapped(u, stat);
-  const temporary = work.temporary();
+  examined(u, from, node, (found) => copyFoundDirectory(u, work, node, from, found));
+}
+
+function copyFoundDirectory(u: Union, work: Workdir, node: DirNode, from: Place, found: Examined): void {
+  const parent = node.parent as DirNode;
+  const parentUpper = parent.upper as LayerDir;
+  const made = { fd: work.fd, name: work.temporary() };
   try {
-    asServer(u, () => check(u.sys.mkdirAt(work.fd, temporary, 0o700), 'copy-up mkdir'));
+    asServer(u, () => check(u.sys.mkdirAt(made.fd, made.name, 0o700), 'copy-up mkdir'));
     const { layer } = node.stack[0] as LayerDir;
-    const origin = originOf(u.sys, layer, from.fd, from.name);
-    copyMetadata(u, layer, from, { fd: work.fd, name: temporary }, stat, origin);
-    keepProtection(u, node, layer, { fd: work.fd, name: temporary }, stat);
-    keepFlags(u, layer, from, { fd: work.fd, name: temporary }, stat);
-    check(setTimes(u, work.fd, temporary, stat), 'copy-up utimens');
+    keepProtection(u, node, layer, made, found.stat);
+    keepFlags(u, from, found, made);
+    copyExamined(u, layer, from, found, made, originOfExamined(u.sys, layer, found));
     willHoldCopies(u, parent);
     const upperFd = u.dirFds.fd(parentUpper);
-    keepingTimes(u, parent, upperFd, () =>
-      check(u.sys.renameAt(work.fd, temporary, upperFd, node.name, 0), () => `copy-up ${shown(node.name)}`),
+    const published = giveQuietly(parent, node.name, (before, after, stat) =>
+      u.sys.renameQuietly(made.fd, made.name, upperFd, node.name, before, after, stat),
     );
+    keepToldTimes(node, found.stat, published);
   } catch (error) {
-    work.discard(temporary);
+    work.discard(made.name);
     throw error;
   }
-  coverDirectory(node, entry, parentUpper);
-  keepTimes(u, node, stat);
+  coverDirectory(node, namesIn(u, parent).entries.get(node.name), parentUpper);
 }
 
 /** `parentUpper` has a copy of `node` now. The directory that showed it stays part of the merge, beneath the copy. */
@@ -129,55 +137,58 @@ export function coverDirectory(node: DirNode, entry: Entry | undefined, parentUp
 /** A lower directory that was removed, but is open, goes on as a removed directory of the upper's filesystem. */
 function keepRemovedDirectory(u: Union, work: Workdir, node: DirNode): void {
   const from = placeOf(u, node);
-  const stat = new Stat();
-  check(u.sys.statAt(from.fd, from.name, stat), 'stat removed directory');
-  refuseUnmapped(u, stat);
-  const temporary = work.temporary();
-  const made = { fd: work.fd, name: temporary };
-  asServer(u, () => check(u.sys.mkdirAt(work.fd, temporary, 0o700), 'copy-up mkdir'));
-  try {
-    copyMetadata(u, (node.stack[0] as LayerDir).layer, from, made, stat, null);
-    check(setTimes(u, made.fd, made.name, stat), 'copy-up utimens');
-    const fd = check(openAtPlace(u, made, O_PATH), 'copy-up of a removed directory');
-    node.orphan?.close();
-    node.orphan = new OwnedFd(u.sys, fd);
-  } finally {
-    work.discard(temporary);
-  }
-  node.stack = [new LayerDir(scratchLayer('workdir', work.fd), null, temporary)];
-}
-
-/** Ids that this server cannot express must not be copied: the copy would belong to somebody else. */
-function refuseUnmapped(u: Union, stat: Stat): void {
-  const overflow = u.features.overflowIds && (stat.uid === OVERFLOW_ID || stat.gid === OVERFLOW_ID);
-  if (overflow || stat.unmapped) throw fail('EOVERFLOW', 'copy-up of an unmapped owner');
+  const made = { fd: work.fd, name: work.temporary() };
+  const { layer } = node.stack[0] as LayerDir;
+  examined(u, from, node, (found) => {
+    asServer(u, () => check(u.sys.mkdirAt(made.fd, made.name, 0o700), 'copy-up mkdir'));
+    try {
+      copyExamined(u, layer, from, found, made, null);
+      const fd = check(openAtPlace(u, made, O_PATH), 'copy-up of a removed directory');
+      node.orphan?.close();
+      node.orphan = new OwnedFd(u.sys, fd);
+    } finally {
+      work.discard(made.name);
+    }
+  });
+  node.stack = [new LayerDir(scratchLayer('workdir', made.fd), null, made.name)];
 }
 
 function copyFile(u: Union, work: Workdir, node: FileNode, change: Change): void {
   const parentUpper = node.parent === null ? null : upperOf(u, node.parent);
   const from = { fd: u.dirFds.fd(node.dir), name: node.base };
-  const stat = new Stat();
-  check(u.sys.statAt(from.fd, from.name, stat), () => `stat ${shown(node.name)}`);
-  refuseUnmapped(u, stat);
+  examined(u, from, node, (found) => copyFound(u, work, node, change, from, found, parentUpper));
+}
+
+function copyFound(
+  u: Union,
+  work: Workdir,
+  node: FileNode,
+  change: Change,
+  from: Place,
+  found: Examined,
+  parentUpper: LayerDir | null,
+): void {
+  const { stat } = found;
+  const { layer } = node.dir;
   const regular = node.format === S_IFREG;
-  if (regular) dataOf(u, node, stat);
+  if (regular) dataOfExamined(u, node, found);
   const data = regular && sparesData(u, node, change) ? dataLeftBehind(u, node, stat) : null;
   const temporary = regular ? null : makeSpecial(u, work, from, stat);
-  const fd = regular ? newFile(u, work, node, { stat, data, empty: change === 'empty' }) : null;
+  const fd = regular ? newFile(u, work, node, { found, data, empty: change === 'empty' }) : null;
   const made = fd === null ? { fd: work.fd, name: temporary as string } : { fd: fd.fd, name: '' };
   try {
     const indexed = stat.nlink > 1 && carriesPrivate(u, stat) ? indexName(u, node.dir, node.base) : null;
     // A copy that leaves its hard links behind is a file of its own.
     const hasOrigin = stat.nlink === 1 || indexed !== null;
-    const origin = hasOrigin ? originOfCopy(u, node.dir.layer, from, stat) : null;
-    copyMetadata(u, node.dir.layer, from, made, stat, origin);
-    keepProtection(u, node, node.dir.layer, made, stat);
-    keepFlags(u, node.dir.layer, from, made, stat);
-    check(setTimes(u, made.fd, made.name, stat), 'copy-up utimens');
+    const origin = hasOrigin ? originOfCopy(u, layer, from, found) : null;
+    keepProtection(u, node, layer, made, stat);
+    keepFlags(u, from, found, made);
+    copyExamined(u, layer, from, found, made, origin);
     if (fd !== null && data === null) orderCopy(u, fd.fd);
-    if (parentUpper !== null) publish(u, node, { ...made, stat, data, indexed }, parentUpper);
-    else keepNameless(u, node, made, work);
-    keepTimes(u, node, stat);
+    if (parentUpper === null) keepNameless(u, node, made, work);
+    else publish(u, node, { ...made, stat, data, indexed }, parentUpper);
+    // Without one name of its own the copy was published elsewhere, or is linked to more names.
+    if (parentUpper === null || indexed !== null || node.aliases !== null) keepTimes(u, node, stat);
   } finally {
     if (temporary !== null) u.sys.unlinkAt(work.fd, temporary, 0);
     fd?.close();
@@ -185,19 +196,24 @@ function copyFile(u: Union, work: Workdir, node: FileNode, change: Change): void
   }
 }
 
-/** What a copy is to hold: the attributes of `stat`, and its own data unless that stays at `data`. */
+/** What a copy is to hold: the attributes of `found`, and its own data unless that stays at `data`. */
 interface Wanted {
-  readonly stat: Stat;
+  readonly found: Examined;
   readonly data: FileData | null;
   readonly empty: boolean;
 }
 
 function newFile(u: Union, work: Workdir, node: FileNode, wanted: Wanted): OwnedFd {
-  if (wanted.data !== null) return markedFile(u, work, wanted.stat.size);
-  const target = (): OwnedFd => scratchFile(u, work);
-  const { size, blocks } = wanted.stat;
+  const { size, blocks } = wanted.found.stat;
+  if (wanted.data !== null) return markedFile(u, work, size);
   const blocksTell = node.data === null && node.dir.layer.blocksTell !== null;
   const stored = blocksTell ? Math.min(size, blocks * 512) : size;
+  const atOnce =
+    wanted.empty || node.data !== null
+      ? null
+      : copiedAtOnce(u, work, node, { fd: wanted.found.fd, size, stored, solid: blocksTell && stored === size });
+  if (atOnce !== null) return atOnce;
+  const target = (): OwnedFd => scratchFile(u, work);
   return copiedFile(u, node, { from: dataPlace(u, node), length: size, stored, empty: wanted.empty, target });
 }
 
@@ -240,9 +256,10 @@ function publish(u: Union, node: FileNode, made: Made, parentUpper: LayerDir): v
   if (hex === null) {
     willHoldCopies(u, node.parent as DirNode);
     markHolder(u, node.parent as DirNode, node);
-    keepingTimes(u, node.parent as DirNode, upperFd, () =>
-      check(u.sys.linkAt(made.fd, made.name, upperFd, node.name), 'copy-up publish'),
+    const published = giveQuietly(node.parent as DirNode, node.name, (before, after, stat) =>
+      u.sys.linkQuietly(made.fd, made.name, upperFd, node.name, before, after, stat),
     );
+    keepToldTimes(node, lower, published);
     moveTo(u, node, parentUpper, node.name, data);
     settleEntry(u, node.parent as DirNode, node.name, parentUpper);
   } else {
@@ -258,7 +275,7 @@ function publish(u: Union, node: FileNode, made: Made, parentUpper: LayerDir): v
     node.lowerLinks = lower.nlink;
     if (linked < 0) writeExtraLinks(u, node);
   }
-  linkAliases(u, node);
+  if (hex !== null || node.aliases !== null) linkAliases(u, node);
 }
 
 function moveTo(u: Union, node: FileNode, dir: LayerDir, base: string, data: FileData | null | undefined): void {
@@ -297,8 +314,12 @@ function linkAliases(u: Union, node: FileNode): void {
     const fd = u.dirFds.fd(upper);
     willHoldCopies(u, parent);
     markHolder(u, parent, node);
-    const add = (): number => check(u.sys.linkAt(u.dirFds.fd(node.dir), node.base, fd, name), 'copy-up link');
-    whileLinking(u, node, () => keepingTimes(u, parent, fd, add));
+    const from = u.dirFds.fd(node.dir);
+    whileLinking(u, node, () => {
+      giveQuietly(parent, name, (before, after, stat) =>
+        u.sys.linkQuietly(from, node.base, fd, name, before, after, stat),
+      );
+    });
     settleEntry(u, parent, name, upper);
   }
 }

@@ -16,11 +16,12 @@ export interface Ctimed {
   keptCtime: KeptCtime | null;
 }
 
-const words = [W.ctime, W.ctime + 1, W.ctimeNsec] as const;
+const LOW = W.ctime;
+const HIGH = W.ctime + 1;
+const NANOSECONDS = W.ctimeNsec;
 
-function ctimeOf(stat: Stat): [number, number, number] {
-  const [low, high, nanoseconds] = words;
-  return [stat.words[low] as number, stat.words[high] as number, stat.words[nanoseconds] as number];
+function ctimeOf({ words }: Stat): [number, number, number] {
+  return [words[LOW] as number, words[HIGH] as number, words[NANOSECONDS] as number];
 }
 
 /** From now on `node`, whose host attributes are `real`, shows the ctime of `before`. */
@@ -32,7 +33,13 @@ export function keepCtime(node: Ctimed, before: Stat, real: Stat): void {
 export function showCtime(node: Ctimed, stat: Stat): void {
   const kept = node.keptCtime;
   if (kept === null) return;
-  const same = words.every((word, position) => stat.words[word] === kept.real[position]);
-  if (!same) node.keptCtime = null;
-  else for (const [position, word] of words.entries()) stat.words[word] = kept.shown[position] as number;
+  const { words } = stat;
+  const [low, high, nanoseconds] = kept.real;
+  if (words[LOW] !== low || words[HIGH] !== high || words[NANOSECONDS] !== nanoseconds) {
+    node.keptCtime = null;
+    return;
+  }
+  words[LOW] = kept.shown[0];
+  words[HIGH] = kept.shown[1];
+  words[NANOSECONDS] = kept.shown[2];
 }

@@ -4,9 +4,8 @@
 import { errno } from '../errno.js';
 import { log } from '../log.js';
 import { O_NONBLOCK, O_RDONLY } from '../sys/constants.js';
-import type { Stat } from '../sys/stat.js';
+import type { Examined } from '../sys/examined.js';
 import { openAtPlace, type Place } from './attributes.js';
-import type { Layer } from './layers.js';
 import type { Union } from './union.js';
 
 /** As FS_IOC_GETFLAGS has them. */
@@ -17,11 +16,6 @@ const kept: readonly (readonly [string, number])[] = [
   ['D', 0x1_0000],
 ];
 const KEPT = kept.reduce((flags, [, flag]) => flags | flag, 0);
-
-/** Answers of a filesystem that has no such flags. */
-const unknown = new Set([-errno.ENOTTY, -errno.ENOSYS, -errno.EOPNOTSUPP, -errno.EINVAL]);
-/** Layers whose filesystem has no such flags. */
-const without = new WeakSet<Layer>();
 
 /** What at `place` says `flags` of itself; -errno where it cannot be asked. */
 function withFlags(u: Union, place: Place, use: (fd: number, flags: number) => number): number {
@@ -35,12 +29,12 @@ function withFlags(u: Union, place: Place, use: (fd: number, flags: number) => n
   }
 }
 
-/** Gives the copy at `to` the flags of `from`, which is in `layer`. Best effort: not each host has each flag. */
-export function keepFlags(u: Union, layer: Layer, from: Place, to: Place, stat: Stat): void {
-  if (without.has(layer) || !(stat.isRegular || stat.isDirectory)) return;
-  const flags = withFlags(u, from, (_, all) => all & KEPT);
-  if (unknown.has(flags)) without.add(layer);
-  if (flags <= 0) return;
+/** Gives the copy at `to` the flags of `from`, which was `examined`. Best effort: not each host has each flag. */
+export function keepFlags(u: Union, from: Place, examined: Examined, to: Place): void {
+  const { flags: told, stat } = examined;
+  if (!(stat.isRegular || stat.isDirectory)) return;
+  const flags = told === -errno.EBADF ? withFlags(u, from, (_, all) => all & KEPT) : told;
+  if (flags < 0 || (flags & KEPT) === 0) return;
   for (const [letter, flag] of kept) {
     if ((flags & flag) === 0) continue;
     const set = withFlags(u, to, (fd, all) => ((all & flag) !== 0 ? 0 : u.sys.setFlags(fd, (all | flag) >>> 0)));

@@ -5,6 +5,7 @@ import { ErrnoError, errno, fail } from '../errno.js';
 import { log } from '../log.js';
 import { check } from '../sys/check.js';
 import { S_IFREG } from '../sys/constants.js';
+import type { Examined } from '../sys/examined.js';
 import { Stat } from '../sys/stat.js';
 import { type Place, placeOf } from './attributes.js';
 import { LayerDir, LayerFile } from './dir-fds.js';
@@ -54,6 +55,12 @@ export function findDataAtLookup(u: Union, node: FileNode, stat: Stat): void {
   const suspected = suspicion(node, stat);
   node.data = suspected === 'later' ? undefined : null;
   if (suspected === 'now') node.data = findData(u, node, stat);
+}
+
+/** The same of a file that was `examined`: one without xattrs is not marked. */
+export function dataOfExamined(u: Union, node: FileNode, examined: Examined): FileData | null {
+  if (node.data === undefined && !examined.hasXattrs) node.data = null;
+  return dataOf(u, node, examined.stat);
 }
 
 /** Where the data of `node` is; null: with its attributes, which are in `known` if the caller has just read them. */

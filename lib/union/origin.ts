@@ -4,6 +4,7 @@
 import { Buffer } from 'node:buffer';
 import type { HostHandle, Syscalls } from '../sys/calls.js';
 import { O_PATH } from '../sys/constants.js';
+import type { Examined } from '../sys/examined.js';
 import { type Stat, W } from '../sys/stat.js';
 import { isUpper, type Layer } from './layers.js';
 import { dialects } from './private-xattrs.js';
@@ -17,7 +18,10 @@ const originNames = dialects('origin');
 /** Encodes the handle of a lower file. `uuid` is its filesystem's, 16 bytes. */
 export function encodeOrigin(handle: HostHandle, uuid: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(HEADER + handle.bytes.length);
-  bytes.set([VERSION, MAGIC, bytes.length, 0, handle.type]);
+  bytes[0] = VERSION;
+  bytes[1] = MAGIC;
+  bytes[2] = bytes.length;
+  bytes[4] = handle.type;
   bytes.set(uuid.subarray(0, 16), 5);
   bytes.set(handle.bytes, HEADER);
   return bytes;
@@ -47,6 +51,12 @@ export function layerUuid(sys: Syscalls, layer: Layer): Uint8Array {
 export function originOf(sys: Syscalls, layer: Layer, fd: number, name: string): Uint8Array | null {
   const handle = sys.nameToHandle(fd, name);
   return typeof handle === 'number' ? null : encodeOrigin(handle, layerUuid(sys, layer));
+}
+
+/** The same of what was `examined` in `layer`. */
+export function originOfExamined(sys: Syscalls, layer: Layer, examined: Examined): Uint8Array | null {
+  const { handle } = examined;
+  return handle === null ? null : encodeOrigin(handle, layerUuid(sys, layer));
 }
 
 /** The stored origin of the upper file at `fd`/`name`, or null. */
@@ -160,9 +170,9 @@ export function originOfCopy(
   u: Union,
   layer: Layer,
   from: { readonly fd: number; readonly name: string },
-  stat: Stat,
+  examined: Examined,
 ): Uint8Array | null {
-  const asks = layer.sealed && stat.nlink === 1 && !u.features.openHandles;
+  const asks = layer.sealed && examined.stat.nlink === 1 && !u.features.openHandles;
   const earlier = asks ? readOrigin(u, from.fd, from.name) : null;
-  return earlier ?? originOf(u.sys, layer, from.fd, from.name);
+  return earlier ?? originOfExamined(u.sys, layer, examined);
 }

@@ -4,6 +4,7 @@
 
 import { errno } from '../errno.js';
 import type { DirScan, Syscalls } from '../sys/calls.js';
+import { compound } from '../sys/compound.js';
 import {
   AT_REMOVEDIR,
   O_CREAT,
@@ -72,7 +73,9 @@ export class OverrideCalls {
   }
 
   get calls(): Syscalls {
-    return { ...this.#sys, ...this.#opening(), ...this.#reading(), ...(this.writes === null ? {} : this.#writing()) };
+    const writing = this.writes === null ? {} : this.#writing();
+    const single = { ...this.#sys, ...this.#opening(), ...this.#reading(), ...writing };
+    return { ...single, ...compound(single) };
   }
 
   #opening(): Pick<Syscalls, 'openPath' | 'openAt' | 'reopen' | 'dup' | 'openHandle' | 'close'> {

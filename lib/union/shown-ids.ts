@@ -2,7 +2,8 @@
 // out is changed here, so that nothing above knows. Only made where a mapping or a squash is asked for.
 
 import { errno } from '../errno.js';
-import type { Syscalls } from '../sys/calls.js';
+import type { SingleCalls, Syscalls } from '../sys/calls.js';
+import { compound } from '../sys/compound.js';
 import { STAT_WORDS, type Stat, W } from '../sys/stat.js';
 import { type IdView, type IdViews, inward, NO_ID, OVERFLOW_ID, outward, translateXattr } from './ids-mapping.js';
 
@@ -33,7 +34,7 @@ export function withShownIds(sys: Syscalls, views: IdViews, overflow: boolean): 
   const shown = { uid: users.mapped(server.uid) ?? SERVER, gid: groups.mapped(server.gid) ?? SERVER };
   const refused = squashed ? 0 : -errno.EOVERFLOW;
   const hostId = (view: IdView, id: number): number | undefined => (id === NO_ID ? NO_ID : view.toHost(id));
-  return {
+  const single: SingleCalls = {
     ...sys,
     statAt(dirfd: number, name: string, out: Stat): number {
       const result = sys.statAt(dirfd, name, out);
@@ -73,4 +74,5 @@ export function withShownIds(sys: Syscalls, views: IdViews, overflow: boolean): 
       return stored === null ? -errno.EOVERFLOW : sys.setXattr(dirfd, name, key, stored, flags);
     },
   };
+  return { ...single, ...compound(single) };
 }

@@ -2,7 +2,8 @@
 // call answers an errno, or is the moment of a kill -9 after which nothing reaches the disk.
 
 import { errno } from '../../lib/errno.js';
-import type { Jobs, Syscalls } from '../../lib/sys/calls.js';
+import type { Jobs, SingleCalls, Syscalls } from '../../lib/sys/calls.js';
+import { compound } from '../../lib/sys/compound.js';
 import { O_CREAT, O_TMPFILE } from '../../lib/sys/constants.js';
 import { jobs as realJobs, syscalls as realSyscalls } from '../../lib/sys/syscalls.js';
 
@@ -52,7 +53,9 @@ export class FaultySyscalls {
   readonly #replaced: Partial<Record<string, Call>> = {};
 
   constructor() {
-    this.syscalls = this.#wrap(realSyscalls as unknown as Calls, '') as unknown as Syscalls;
+    const single = this.#wrap(realSyscalls as unknown as Calls, '') as unknown as SingleCalls;
+    // Put together here: each single call counts.
+    this.syscalls = { ...single, ...compound(single) };
     this.jobs = this.#wrap(realJobs as unknown as Calls, 'job.') as unknown as Jobs;
   }
 

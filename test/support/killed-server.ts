@@ -5,6 +5,7 @@
 
 import { parseMount } from '../../lib/cli/arguments.js';
 import { mountUnion, report } from '../../lib/mounted.js';
+import { compound } from '../../lib/sys/compound.js';
 import { O_TMPFILE } from '../../lib/sys/constants.js';
 import { jobs, syscalls } from '../../lib/sys/syscalls.js';
 import { isMutating } from './faulty-syscalls.js';
@@ -65,7 +66,9 @@ function deadly<T extends object>(real: T, prefix: string): T {
 }
 
 const request = parseMount(process.argv.slice(3));
-const host = { syscalls: deadly(syscalls, ''), jobs: deadly(jobs, 'job.') };
+const single = deadly(syscalls, '');
+// Put together here: a kill comes between any two single calls.
+const host = { syscalls: { ...single, ...compound(single) }, jobs: deadly(jobs, 'job.') };
 const mounted = await mountUnion(request.options, request.mountpoint, host);
 armed = true;
 process.on('SIGTERM', () => mounted.unmount());

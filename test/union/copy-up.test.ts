@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { errno } from '../../lib/errno.js';
+import { W } from '../../lib/sys/stat.js';
 import { copyUp } from '../../lib/union/copy-up.js';
 import { sweep } from '../support/fault-sweep.js';
 import { FaultySyscalls } from '../support/faulty-syscalls.js';
@@ -36,6 +37,19 @@ for (const path of ['small', 'large', 'empty', 'link', 'device', 'fifo', 'one', 
     },
   });
 }
+
+const EARLY = { mtime: -5_000_000_000n };
+unionTest(t, 'times before 1970 stay', { lowers: [{ f: file('old', EARLY), d: dir({}, EARLY) }] }, (t, w) => {
+  for (const path of ['f', 'd']) {
+    w.has(path);
+    const { words } = w.stat;
+    const before = [words[W.mtime], words[W.mtime + 1], words[W.mtimeNsec]];
+    copyUp(w.u, w.node(path), 'data');
+    w.has(path);
+    t.same([words[W.mtime], words[W.mtime + 1], words[W.mtimeNsec]], before);
+    t.equal(words[W.mtime + 1], 0xffff_ffff, 'negative');
+  }
+});
 
 const failing = new FaultySyscalls();
 unionTest(t, 'a copy whose times cannot be set is not published', { lowers, sys: failing.syscalls }, (t, w) => {

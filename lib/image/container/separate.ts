@@ -3,10 +3,11 @@
 
 import { ErrnoError } from '../../errno.js';
 import { check, checkData } from '../../sys/check.js';
+import { takeTimes } from '../../sys/compound.js';
 import { O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR } from '../../sys/constants.js';
 import { OwnedFd } from '../../sys/fd.js';
 import { bytesOf } from '../../sys/name.js';
-import { Stat, W } from '../../sys/stat.js';
+import { Stat } from '../../sys/stat.js';
 import type { Syscalls } from '../../sys/syscalls.js';
 
 const STAGED = '#separate';
@@ -62,7 +63,7 @@ class Separation {
       from.close();
     }
     check(sys.renameAt(this.#work.fd, STAGED, sealed.fd, name, 0), 'rename a copy');
-    check(setTimes(sys, sealed.fd, before), 'utimens');
+    check(takeTimes(sys, sealed.fd, '', before), 'utimens');
     this.copies += 1;
   }
 
@@ -76,14 +77,8 @@ class Separation {
       if (set < 0 && !key.startsWith('security.')) throw new ErrnoError(-set, key);
     }
     check(sys.chmodAt(to.fd, '', stat.mode & 0o7777), 'chmod a copy');
-    check(setTimes(sys, to.fd, stat), 'utimens');
+    check(takeTimes(sys, to.fd, '', stat), 'utimens');
   }
-}
-
-function setTimes(sys: Syscalls, fd: number, { words }: Stat): number {
-  const seconds = (at: number): number => ((words[at + 1] as number) | 0) * 0x1_0000_0000 + (words[at] as number);
-  const [access, change] = [words[W.atimeNsec] as number, words[W.mtimeNsec] as number];
-  return sys.utimensAt(fd, '', seconds(W.atime), access, seconds(W.mtime), change);
 }
 
 function openDirectories(sys: Syscalls, [a, b]: readonly [OwnedFd, OwnedFd], name: string): [OwnedFd, OwnedFd] {

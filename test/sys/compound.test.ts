@@ -1,0 +1,135 @@
+// The compound calls: the addon's do what the single ones do one after the other.
+
+import { lstatSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { errno } from '../../lib/errno.js';
+import type { CompoundCalls } from '../../lib/sys/calls.js';
+import { compound } from '../../lib/sys/compound.js';
+import { O_DIRECTORY, O_PATH, O_RDONLY } from '../../lib/sys/constants.js';
+import { Examined } from '../../lib/sys/examined.js';
+import { Stat, W } from '../../lib/sys/stat.js';
+import { syscalls as sys } from '../../lib/sys/syscalls.js';
+import { bytes, inTempDir } from './native-util.js';
+
+/** Runs `body` with either kind, in a fresh directory: its path and descriptor. */
+function either(name: string, body: (t: Test, calls: CompoundCalls, dir: string, fd: number) => void): void {
+  for (const [kind, calls] of [
+    ['native', sys],
+    ['put together', compound(sys)],
+  ] as const) {
+    void t.test(`${name}, ${kind}`, (t) => {
+      t.same(
+        inTempDir((dir, fd) => body(t, calls, dir, fd)),
+        [],
+      );
+      t.end();
+    });
+  }
+}
+
+const times = { atime: 1_000_000_000, atimeNsec: 7, mtime: -5, mtimeNsec: 8 };
+
+function wanted(mode: number): Stat {
+  const stat = new Stat();
+  stat.mode = mode;
+  stat.words.set([times.atime, 0, times.mtime, -1], W.atime);
+  stat.words.set([times.atimeNsec, times.mtimeNsec], W.atimeNsec);
+  return stat;
+}
+
+either('examine', (t, calls, dir, d) => {
+  writeFileSync(join(dir, 'f'), 'some');
+  symlinkSync('f', join(dir, 'link'));
+  sys.mknodAt(d, 'fifo', 0o010600, 0);
+  const found = new Examined();
+  t.equal(calls.examine(d, 'f', found), 0);
+  t.equal(found.stat.size, 4);
+  const read = new Uint8Array(8);
+  t.equal(sys.pread(found.fd, read, 0), 4, 'open for reading');
+  t.equal(found.flags, sys.getFlags(found.fd));
+  t.notOk(found.hasXattrs);
+  t.same(found.handle, sys.nameToHandle(d, 'f'));
+  sys.close(found.fd);
+  sys.setXattr(d, 'f', 'user.x', bytes('y'), 0);
+  t.equal(calls.examine(d, 'f', found), 0);
+  t.ok(found.hasXattrs);
+  sys.close(found.fd);
+  for (const name of ['link', 'fifo']) {
+    t.equal(calls.examine(d, name, found), 0);
+    t.same([found.fd, found.flags], [-errno.EBADF, -errno.EBADF], `${name} is not opened`);
+  }
+  t.equal(calls.examine(d, '', found), 0);
+  t.ok(found.stat.isDirectory);
+  t.same([found.fd, found.flags], [-errno.EBADF, sys.getFlags(d)]);
+  const path = sys.openAt(d, 'f', O_PATH, 0);
+  t.equal(calls.examine(path, '', found), 0);
+  t.equal(found.flags, -errno.EBADF, 'O_PATH cannot be asked');
+  sys.close(path);
+  t.equal(calls.examine(d, 'none', found), -errno.ENOENT);
+  t.throws(() => calls.examine(d, 'f', {} as Examined), TypeError);
+});
+
+either('copyUnnamed', (t, calls, dir, d) => {
+  writeFileSync(join(dir, 'f'), 'some');
+  writeFileSync(join(dir, 'holes'), 'a');
+  truncateSync(join(dir, 'holes'), 1 << 20);
+  for (const [name, solid] of [
+    ['f', true],
+    ['f', false],
+    ['holes', false],
+  ] as const) {
+    const from = sys.openAt(d, name, O_RDONLY, 0);
+    const { size } = lstatSync(join(dir, name));
+    const made = calls.copyUnnamed(d, from, size, solid, true);
+    t.equal(sys.linkAt(made, '', d, `${name}.${solid}`), 0);
+    t.same(readFileSync(join(dir, `${name}.${solid}`)), readFileSync(join(dir, name)));
+    t.equal(lstatSync(join(dir, `${name}.${solid}`)).mode, 0o100600);
+    for (const fd of [from, made]) sys.close(fd);
+  }
+  t.ok(lstatSync(join(dir, 'holes.false')).blocks < 64, 'holes stay');
+  t.equal(calls.copyUnnamed(d, 9999, 4, true, false), -errno.EBADF);
+  t.equal(calls.copyUnnamed(9999, d, 4, true, false), -errno.EBADF);
+});
+
+either('takeAttributes', (t, calls, dir, d) => {
+  writeFileSync(join(dir, 'f'), '');
+  symlinkSync('f', join(dir, 'link'));
+  const root = process.geteuid?.() === 0;
+  const stat = wanted(0o100751);
+  stat.uid = root ? 7 : (process.geteuid?.() ?? 0);
+  stat.gid = root ? 8 : (process.getegid?.() ?? 0);
+  t.equal(calls.takeAttributes(d, 'f', stat, true), 0);
+  const { mode, uid, gid, mtimeMs } = lstatSync(join(dir, 'f'));
+  t.same([mode, uid, gid, Math.floor(mtimeMs / 1000)], [0o100751, stat.uid, stat.gid, -5]);
+  stat.mode = 0o120777;
+  t.equal(calls.takeAttributes(d, 'link', stat, false), 0, 'a symlink has no mode of its own');
+  t.equal(lstatSync(join(dir, 'f')).mode, 0o100751);
+  t.equal(calls.takeAttributes(d, 'none', stat, false), -errno.ENOENT);
+});
+
+either('linkQuietly and renameQuietly', (t, calls, dir, d) => {
+  mkdirSync(join(dir, 'parent'));
+  writeFileSync(join(dir, 'f'), 'some');
+  mkdirSync(join(dir, 'd'));
+  const parent = sys.openAt(d, 'parent', O_RDONLY | O_DIRECTORY, 0);
+  t.equal(calls.takeAttributes(parent, '', wanted(0o040755), false), 0);
+  const [before, after, made] = [new Stat(), new Stat(), new Stat()];
+  t.equal(calls.linkQuietly(d, 'f', parent, 'linked', before, after, made), 0);
+  t.equal(made.size, 4);
+  t.equal(made.nlink, 2);
+  t.equal(calls.renameQuietly(d, 'd', parent, 'moved', before, after, made), 0);
+  t.ok(made.isDirectory);
+  t.equal(after.nlink, before.nlink + 1);
+  const now = new Stat();
+  t.equal(sys.statAt(parent, '', now), 0);
+  for (const stat of [before, after, now]) {
+    t.same([...stat.words.slice(W.atime, W.mtime + 2)], [times.atime, 0, 0xffff_fffb, 0xffff_ffff]);
+    t.same([...stat.words.slice(W.atimeNsec, W.mtimeNsec + 1)], [times.atimeNsec, times.mtimeNsec]);
+  }
+  t.same(now.words, after.words);
+  t.equal(calls.linkQuietly(d, 'f', parent, 'linked', before, after, made), -errno.EEXIST);
+  t.equal(calls.renameQuietly(d, 'd', parent, 'other', before, after, made), -errno.ENOENT);
+  t.equal(calls.linkQuietly(d, 'f', 9999, 'linked', before, after, made), -errno.EBADF);
+  sys.close(parent);
+});
