@@ -16,13 +16,6 @@ export const lowerOnOurs: Known = {
   'rename: EXCHANGE of two files (lower)': handles,
 };
 
-/** Ours all the way down: the upper is the lower of its ground. */
-export const threeOfOurs: Known = {
-  ...lowerOnOurs,
-  'rename: a file to a new name (upper)': handles,
-  'rename: EXCHANGE of two files (upper)': handles,
-};
-
 const kernelOnOurs: Known = {
   ...kernelKnown,
   ...lowerOnOurs,
