@@ -9,7 +9,7 @@ import t, { type Test } from 'tap';
 import { Agent } from '../support/agent.js';
 import { type Config, kernel, missing, native, nativeCached } from '../support/configs.js';
 import { eventually } from '../support/expect.js';
-import { Mounted } from '../support/mounts.js';
+import { Mounted, nothingOpen } from '../support/mounts.js';
 import { freshDirectory } from '../support/paths.js';
 import { type Layers, unmountBelow } from '../support/server.js';
 import { checksumTree, differences, readTree } from '../support/tree.js';
@@ -78,7 +78,7 @@ async function checkLeaks(t: Test, m: Mounted): Promise<void> {
   let last = await m.stats();
   const settled = await eventually(async () => {
     last = await m.stats();
-    return last.handles === 0 && last.backingIds === 0;
+    return nothingOpen(last);
   });
   t.ok(settled, 'no handle and no backing id is left', { stats: last });
   t.equal(last.assertions, 0, 'no assertion failed in the driver');

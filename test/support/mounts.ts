@@ -195,14 +195,18 @@ export class Mounted {
   }
 }
 
-/** Handles and backing ids go with the last close, which the kernel sends later; or stay idle for further opens. */
+/** Nobody has a file open: what there is stays idle for further opens. */
+export function nothingOpen({ handles, backingIds, attached, idle = 0 }: Stats): boolean {
+  return handles === idle && backingIds <= idle && attached === idle;
+}
+
+/** Handles and backing ids go with the last close, which the kernel sends later. */
 async function checkLeaks(t: Test, m: Mounted): Promise<void> {
   if (m.config.kind !== 'stratafs') return;
   let last = await m.stats();
   const settled = await eventually(async () => {
     last = await m.stats();
-    const { idle = 0 } = last;
-    return last.handles === idle && last.backingIds <= idle && last.attached === idle;
+    return nothingOpen(last);
   }, 3000);
   t.ok(settled, 'no handle, backing id or descriptor is left', { stats: last });
   t.equal(last.assertions, 0, 'no assertion failed in the server');
