@@ -65,7 +65,8 @@ class LatePlane implements DataPlane {
   attach = (fh: number, fd: number, fsyncs: boolean): number => this.channel?.attach(fh, fd, fsyncs) ?? -errno.EBADF;
   swap = (fh: number, fd: number): number => this.channel?.swap(fh, fd) ?? -errno.EBADF;
   detach = (fh: number): number => this.channel?.detach(fh) ?? -errno.EBADF;
-  stand: DataPlane['stand'] = (...what) => this.channel?.stand(...what);
+  stand: DataPlane['stand'] = (nodeid, fh, flags, backingId, indifferent) =>
+    this.channel?.stand(nodeid, fh, flags, backingId, indifferent);
   withdraw = (fh: number): boolean => this.channel?.withdraw(fh) ?? false;
   reclaim = (): number => this.channel?.reclaim() ?? 0;
   backingOpen = (fd: number): number => {

@@ -1,4 +1,4 @@
-// Calls that are exported one by one and are also parts of the compound ones. Declarations only.
+// Calls that are exported one by one and are also parts of the compound ones, and the records that they fill.
 
 #ifndef STRATAFS_CALLS_H_
 #define STRATAFS_CALLS_H_
@@ -34,6 +34,13 @@ enum Word {
   kAttributes = 28,
   kWords = 32,
 };
+
+// The `words` of the record that is argument `i`: at least `least` of them.
+inline uint32_t* WordsOf(Args* args, size_t i, size_t least, const char* what) {
+  Bytes words = args->TypedOf(args->Property(i, "words"), i, napi_uint32_array, what);
+  if (words.length < least) args->Wrong(i, what);
+  return reinterpret_cast<uint32_t*>(words.data);
+}
 
 // Longest file handle that is asked for, bytes.
 constexpr size_t kHandleMax = 128;

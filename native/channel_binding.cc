@@ -17,162 +17,130 @@ struct Cell {
   Channel* channel;
 };
 
-Channel* ChannelOf(const Args& args) {
-  Channel* channel = static_cast<Cell*>(args.data())->channel;
-  if (channel == nullptr) napi_throw_type_error(args.env(), nullptr, "the channel is gone");
-  return channel;
-}
-
-napi_value Start(napi_env env, napi_callback_info info) {
+// A method as Node calls it; `body` has the channel, which is there.
+template <napi_value (*body)(Args&, Channel&)>
+napi_value Of(napi_env env, napi_callback_info info) {
   Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
-  napi_value on_request = args.Function(0), on_end = args.Function(1);
-  if (!args.ok()) return args.Refuse();
-  int rc = channel->Start(args.self(), on_request, on_end);
-  if (rc == 0) return Undefined(env);
-  char message[64];
-  snprintf(message, sizeof message, "channel cannot start (errno %d)", -rc);
-  napi_throw_error(env, nullptr, message);
+  Channel* channel = static_cast<Cell*>(args.data())->channel;
+  if (channel != nullptr) return body(args, *channel);
+  napi_throw_type_error(env, nullptr, "the channel is gone");
   return nullptr;
 }
 
-napi_value Reply(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
+napi_value Start(Args& args, Channel& channel) {
+  // While it runs it keeps this object, and by that the channel: no other will do.
+  void* wrapped = nullptr;
+  if (napi_unwrap(args.env(), args.self(), &wrapped) != napi_ok || wrapped != args.data()) {
+    napi_throw_type_error(args.env(), nullptr, "not this channel's object");
+    return nullptr;
+  }
+  napi_value on_request = args.Function(0), on_end = args.Function(1);
+  if (!args.ok()) return args.Refuse();
+  int rc = channel.Start(args.self(), on_request, on_end);
+  if (rc == 0) return Undefined(args.env());
+  char message[64];
+  snprintf(message, sizeof message, "channel cannot start (errno %d)", -rc);
+  napi_throw_error(args.env(), nullptr, message);
+  return nullptr;
+}
+
+napi_value Reply(Args& args, Channel& channel) {
   int64_t length = args.I64(0);
   if (!args.ok()) return args.Refuse();
-  return Number(env, channel->Reply(length < 0 ? 0 : static_cast<size_t>(length)));
+  return Number(args.env(), channel.Reply(length < 0 ? 0 : static_cast<size_t>(length)));
 }
 
-napi_value Write(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
+napi_value Write(Args& args, Channel& channel) {
   Bytes message = args.U8(0);
   if (!args.ok()) return args.Refuse();
-  return Number(env, channel->Write(message.data, message.length));
+  return Number(args.env(), channel.Write(message.data, message.length));
 }
 
-napi_value Attach(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
+napi_value Attach(Args& args, Channel& channel) {
   int64_t fh = args.I64(0);
   int fd = args.Int(1);
   bool fsyncs = args.Bool(2);
   if (!args.ok()) return args.Refuse();
-  return Number(env, channel->plane().Attach(static_cast<uint64_t>(fh), fd, fsyncs));
+  return Number(args.env(), channel.plane().Attach(static_cast<uint64_t>(fh), fd, fsyncs));
 }
 
-napi_value Swap(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
+napi_value Swap(Args& args, Channel& channel) {
   int64_t fh = args.I64(0);
   int fd = args.Int(1);
   if (!args.ok()) return args.Refuse();
-  return Number(env, channel->plane().Swap(static_cast<uint64_t>(fh), fd));
+  return Number(args.env(), channel.plane().Swap(static_cast<uint64_t>(fh), fd));
 }
 
-napi_value Detach(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
+napi_value Detach(Args& args, Channel& channel) {
   int64_t fh = args.I64(0);
   if (!args.ok()) return args.Refuse();
-  return Number(env, channel->plane().Detach(static_cast<uint64_t>(fh)));
+  return Number(args.env(), channel.plane().Detach(static_cast<uint64_t>(fh)));
 }
 
-napi_value Stand(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
+napi_value Stand(Args& args, Channel& channel) {
   int64_t nodeid = args.I64(0), fh = args.I64(1);
   uint32_t flags = args.U32(2), indifferent = args.U32(4);
   int backing_id = args.Int(3);
   if (!args.ok()) return args.Refuse();
   Standing::Answer answer = {static_cast<uint64_t>(nodeid), static_cast<uint64_t>(fh), flags, backing_id, indifferent};
-  channel->plane().standing().Stand(answer);
-  return Undefined(env);
+  channel.plane().standing().Stand(answer);
+  return Undefined(args.env());
 }
 
-napi_value Withdraw(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
+napi_value Withdraw(Args& args, Channel& channel) {
   int64_t fh = args.I64(0);
   if (!args.ok()) return args.Refuse();
   napi_value idle = nullptr;
-  napi_get_boolean(env, channel->plane().standing().Withdraw(static_cast<uint64_t>(fh)), &idle);
+  napi_get_boolean(args.env(), channel.plane().standing().Withdraw(static_cast<uint64_t>(fh)), &idle);
   return idle;
 }
 
-napi_value Reclaim(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
-  return Number(env, static_cast<double>(channel->plane().standing().Reclaim()));
+napi_value Reclaim(Args& args, Channel& channel) {
+  return Number(args.env(), static_cast<double>(channel.plane().standing().Reclaim()));
 }
 
-napi_value Ioctls(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
+napi_value Ioctls(Args& args, Channel& channel) {
   Bytes commands = args.Typed(0, napi_uint32_array, "a Uint32Array");
   if (!args.ok()) return args.Refuse();
-  channel->plane().Know(reinterpret_cast<const uint32_t*>(commands.data), commands.length);
-  return Undefined(env);
+  channel.plane().Know(reinterpret_cast<const uint32_t*>(commands.data), commands.length);
+  return Undefined(args.env());
 }
 
-napi_value OpenBacking(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
+napi_value OpenBacking(Args& args, Channel& channel) {
   int fd = args.Int(0);
   if (!args.ok()) return args.Refuse();
-  return Number(env, BackingOpen(channel->device(), fd));
+  return Number(args.env(), BackingOpen(channel.device(), fd));
 }
 
-napi_value CloseBacking(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
+napi_value CloseBacking(Args& args, Channel& channel) {
   uint32_t id = args.U32(0);
   if (!args.ok()) return args.Refuse();
-  return Number(env, BackingClose(channel->device(), id));
+  return Number(args.env(), BackingClose(channel.device(), id));
 }
 
-napi_value Stop(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
-  channel->Stop();
-  return Undefined(env);
+napi_value Stop(Args& args, Channel& channel) {
+  channel.Stop();
+  return Undefined(args.env());
 }
 
-napi_value CountersOf(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  Channel* channel = ChannelOf(args);
-  if (channel == nullptr) return nullptr;
-  const Counters& counters = channel->counters();
+napi_value CountersOf(Args& args, Channel& channel) {
+  const Counters& counters = channel.counters();
   napi_value out = nullptr;
-  napi_create_object(env, &out);
-  SetNamed(env, out, "requests", Number(env, static_cast<double>(counters.requests.load())));
-  SetNamed(env, out, "reads", Number(env, static_cast<double>(counters.reads.load())));
-  SetNamed(env, out, "spliced", Number(env, static_cast<double>(counters.spliced.load())));
-  SetNamed(env, out, "writes", Number(env, static_cast<double>(counters.writes.load())));
-  SetNamed(env, out, "fsyncs", Number(env, static_cast<double>(counters.fsyncs.load())));
-  SetNamed(env, out, "offloaded", Number(env, static_cast<double>(counters.offloaded.load())));
-  SetNamed(env, out, "bytesRead", Number(env, static_cast<double>(counters.bytes_read.load())));
-  SetNamed(env, out, "bytesWritten", Number(env, static_cast<double>(counters.bytes_written.load())));
-  SetNamed(env, out, "interrupted", Number(env, static_cast<double>(counters.interrupted.load())));
-  SetNamed(env, out, "replyErrors", Number(env, static_cast<double>(counters.reply_errors.load())));
-  SetNamed(env, out, "stood", Number(env, static_cast<double>(counters.stood.load())));
-  SetNamed(env, out, "idle", Number(env, static_cast<double>(channel->plane().standing().idle())));
-  SetNamed(env, out, "attached", Number(env, static_cast<double>(channel->plane().attached())));
-  SetNamed(env, out, "wishes", Number(env, static_cast<double>(channel->wishes())));
+  napi_create_object(args.env(), &out);
+  SetNamed(args.env(), out, "requests", Number(args.env(), static_cast<double>(counters.requests.load())));
+  SetNamed(args.env(), out, "reads", Number(args.env(), static_cast<double>(counters.reads.load())));
+  SetNamed(args.env(), out, "spliced", Number(args.env(), static_cast<double>(counters.spliced.load())));
+  SetNamed(args.env(), out, "writes", Number(args.env(), static_cast<double>(counters.writes.load())));
+  SetNamed(args.env(), out, "fsyncs", Number(args.env(), static_cast<double>(counters.fsyncs.load())));
+  SetNamed(args.env(), out, "offloaded", Number(args.env(), static_cast<double>(counters.offloaded.load())));
+  SetNamed(args.env(), out, "bytesRead", Number(args.env(), static_cast<double>(counters.bytes_read.load())));
+  SetNamed(args.env(), out, "bytesWritten", Number(args.env(), static_cast<double>(counters.bytes_written.load())));
+  SetNamed(args.env(), out, "interrupted", Number(args.env(), static_cast<double>(counters.interrupted.load())));
+  SetNamed(args.env(), out, "replyErrors", Number(args.env(), static_cast<double>(counters.reply_errors.load())));
+  SetNamed(args.env(), out, "stood", Number(args.env(), static_cast<double>(counters.stood.load())));
+  SetNamed(args.env(), out, "idle", Number(args.env(), static_cast<double>(channel.plane().standing().idle())));
+  SetNamed(args.env(), out, "attached", Number(args.env(), static_cast<double>(channel.plane().attached())));
+  SetNamed(args.env(), out, "wishes", Number(args.env(), static_cast<double>(channel.wishes())));
   return out;
 }
 
@@ -196,13 +164,13 @@ napi_value OpenChannel(napi_env env, napi_callback_info info) {
   Cell* cell = new Cell{new Channel(env, fd, static_cast<size_t>(max_write), wakeful)};
   napi_wrap(env, object, cell, Finalize, nullptr, nullptr);
   if (!cell->channel->CreateBuffers(object)) return nullptr;
-  const Method methods[] = {{"start", Start},           {"reply", Reply},
-                            {"write", Write},           {"attach", Attach},
-                            {"swap", Swap},             {"detach", Detach},
-                            {"stand", Stand},           {"withdraw", Withdraw},
-                            {"reclaim", Reclaim},       {"ioctls", Ioctls},
-                            {"backingOpen", OpenBacking}, {"backingClose", CloseBacking},
-                            {"stop", Stop},             {"counters", CountersOf}};
+  const Method methods[] = {{"start", Of<Start>},           {"reply", Of<Reply>},
+                            {"write", Of<Write>},           {"attach", Of<Attach>},
+                            {"swap", Of<Swap>},             {"detach", Of<Detach>},
+                            {"stand", Of<Stand>},           {"withdraw", Of<Withdraw>},
+                            {"reclaim", Of<Reclaim>},       {"ioctls", Of<Ioctls>},
+                            {"backingOpen", Of<OpenBacking>}, {"backingClose", Of<CloseBacking>},
+                            {"stop", Of<Stop>},             {"counters", Of<CountersOf>}};
   Expose(env, object, methods, cell);
   return object;
 }

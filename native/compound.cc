@@ -55,10 +55,8 @@ napi_value Examine(napi_env env, napi_callback_info info) {
   ByteString name;
   int dirfd = args.Int(0);
   args.Text(1, &name);
-  Bytes record = args.TypedOf(args.Property(2, "words"), 2, napi_uint32_array, "an Examined");
-  if (record.length < kExaminedWords) args.Wrong(2, "an Examined");
+  uint32_t* words = WordsOf(&args, 2, kExaminedWords, "an Examined");
   if (!args.ok()) return args.Refuse();
-  uint32_t* words = reinterpret_cast<uint32_t*>(record.data);
   int rc = StatInto(dirfd, name.c_str(), words);
   if (rc < 0) return Number(env, rc);
   int fd = -1;
@@ -96,18 +94,12 @@ int TakeTimes(int fd, const ByteString& name, const uint32_t* words) {
   return SetTimes(fd, name, times);
 }
 
-uint32_t* StatWords(Args* args, size_t i) {
-  Bytes words = args->TypedOf(args->Property(i, "words"), i, napi_uint32_array, "a Stat");
-  if (words.length < kWords) args->Wrong(i, "a Stat");
-  return reinterpret_cast<uint32_t*>(words.data);
-}
-
 napi_value TakeAttributes(napi_env env, napi_callback_info info) {
   Args args(env, info);
   ByteString name;
   int fd = args.Int(0);
   args.Text(1, &name);
-  const uint32_t* words = StatWords(&args, 2);
+  const uint32_t* words = WordsOf(&args, 2, kWords, "a Stat");
   bool owner = args.Bool(3);
   if (!args.ok()) return args.Refuse();
   if (owner && ChownNoFollow(fd, name, words[kUid], words[kGid]) < 0) return args.Answer(-1);
@@ -137,9 +129,9 @@ napi_value Quietly(napi_env env, napi_callback_info info, Give give) {
   int old_fd = args.Int(0), dirfd = args.Int(2);
   args.Text(1, &old_name);
   args.Text(3, &name);
-  uint32_t* before = StatWords(&args, 4);
-  uint32_t* after = StatWords(&args, 5);
-  uint32_t* made = StatWords(&args, 6);
+  uint32_t* before = WordsOf(&args, 4, kWords, "a Stat");
+  uint32_t* after = WordsOf(&args, 5, kWords, "a Stat");
+  uint32_t* made = WordsOf(&args, 6, kWords, "a Stat");
   if (!args.ok()) return args.Refuse();
   int told = StatInto(dirfd, "", before);
   if (told < 0) return Number(env, told);

@@ -12,12 +12,11 @@ constexpr uint64_t kTurns = 8;
 
 }  // namespace
 
-bool Standing::Stand(const Answer& answer) {
-  if (idle_max_ == 0 || nodes_.count(answer.nodeid) > 0) return false;
-  if (idle_.size() >= idle_max_ && ++turned_away_ % kTurns != 0) return false;
+void Standing::Stand(const Answer& answer) {
+  if (idle_max_ == 0 || nodes_.count(answer.nodeid) > 0) return;
+  if (idle_.size() >= idle_max_ && ++turned_away_ % kTurns != 0) return;
   auto [place, fresh] = handles_.try_emplace(answer.fh, Handle{answer, 1, true, {}});
   if (fresh) nodes_[answer.nodeid] = &place->second;
-  return fresh;
 }
 
 bool Standing::Withdraw(uint64_t fh) {

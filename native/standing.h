@@ -31,9 +31,9 @@ class Standing {
   Standing(const Standing&) = delete;
   Standing& operator=(const Standing&) = delete;
 
-  // The handle, which one open has now, answers further ones of its node. False when the node has one already, or there is
+  // The handle, which one open has now, answers further ones of its node. Nothing when the node has one already, or there is
   // no place.
-  bool Stand(const Answer& answer);
+  void Stand(const Answer& answer);
   // No further opens. True when nobody has the handle open: it is the caller's to end.
   bool Withdraw(uint64_t fh);
   // The same for the handle that was closed first; 0: there is none that nobody has open.

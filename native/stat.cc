@@ -61,10 +61,9 @@ napi_value StatAt(napi_env env, napi_callback_info info) {
   ByteString name;
   int dirfd = args.Int(0);
   args.Text(1, &name);
-  Bytes words = args.TypedOf(args.Property(2, "words"), 2, napi_uint32_array, "a Stat");
-  if (words.length < kWords) args.Wrong(2, "a Stat");
+  uint32_t* words = WordsOf(&args, 2, kWords, "a Stat");
   if (!args.ok()) return args.Refuse();
-  return Number(env, StatInto(dirfd, name.c_str(), reinterpret_cast<uint32_t*>(words.data)));
+  return Number(env, StatInto(dirfd, name.c_str(), words));
 }
 
 napi_value StatMany(napi_env env, napi_callback_info info) {

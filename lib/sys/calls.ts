@@ -131,6 +131,20 @@ export interface SingleCalls {
   fusermount(target: string, options: string): number | string;
 }
 
+/**
+ * Gives the file at `oldName` ('' is the descriptor itself) the name `name`, and `dirfd` its access and modification time from before.
+ * What `dirfd` was is in `before`, what it now is in `after`, and what lies at `name` in `made`; all zeros where that could not be told.
+ */
+type GiveQuietly = (
+  oldFd: number,
+  oldName: string,
+  dirfd: number,
+  name: string,
+  before: Stat,
+  after: Stat,
+  made: Stat,
+) => number;
+
 /** Several calls in one, where each way to the addon and back would cost as much as the call. */
 export interface CompoundCalls {
   /** All that a copy must know of `name` ('' allowed): statx, an open for reading of a regular file, flags, xattrs, handle. */
@@ -142,29 +156,10 @@ export interface CompoundCalls {
   copyUnnamed(dirfd: number, from: number, size: number, solid: boolean, writeBack: boolean): number;
   /** Gives `name` ('' allowed) the mode, access and modification time of `from`, and before these the owner. */
   takeAttributes(fd: number, name: string, from: Stat, owner: boolean): number;
-  /**
-   * linkAt, and `dirfd` has its access and modification time from before. What it was is in `before`, what it now is in
-   * `after`, and what lies at `name` in `made`; all zeros where that could not be told.
-   */
-  linkQuietly(
-    oldFd: number,
-    oldName: string,
-    dirfd: number,
-    name: string,
-    before: Stat,
-    after: Stat,
-    made: Stat,
-  ): number;
-  /** The same by renameAt without flags. */
-  renameQuietly(
-    oldFd: number,
-    oldName: string,
-    dirfd: number,
-    name: string,
-    before: Stat,
-    after: Stat,
-    made: Stat,
-  ): number;
+  /** By linkAt. */
+  readonly linkQuietly: GiveQuietly;
+  /** By renameAt without flags. */
+  readonly renameQuietly: GiveQuietly;
 }
 
 export interface Syscalls extends SingleCalls, CompoundCalls {}

@@ -176,6 +176,16 @@ test('the table refuses nonsense and leaves the descriptor', { skip }, async (t)
     t.equal(sys.close(fd), -errno.EBADF, 'detach closed it');
     const borrowed = server.channel.counters;
     t.equal(borrowed.call({} as typeof server.channel).attached, 0, 'a method knows its channel');
+    const start = server.channel.start;
+    t.throws(
+      () =>
+        start.call(
+          {} as typeof server.channel,
+          () => {},
+          () => {},
+        ),
+      TypeError,
+    );
     t.throws(() => server.start(), /cannot start/, 'only once');
     t.throws(() => addon.openChannel(server.device, 1, false), TypeError);
     t.equal(server.reply(12345n, 0), -errno.ENOENT, 'nobody asked');
