@@ -68,6 +68,9 @@ class LatePlane implements DataPlane {
   stand: DataPlane['stand'] = (nodeid, fh, flags, backingId, indifferent) =>
     this.channel?.stand(nodeid, fh, flags, backingId, indifferent);
   withdraw = (fh: number): boolean => this.channel?.withdraw(fh) ?? false;
+  mirror: DataPlane['mirror'] = (...image) => this.channel?.mirror(...image) ?? -errno.EBADF;
+  mirrorDirectory: DataPlane['mirrorDirectory'] = (...image) => this.channel?.mirrorDirectory(...image);
+  unmirror = (nodeid: number): void => this.channel?.unmirror(nodeid);
   reclaim = (): number => this.channel?.reclaim() ?? 0;
   backingOpen = (fd: number): number => {
     const id = this.channel?.backingOpen(fd) ?? -errno.EBADF;

@@ -43,6 +43,13 @@ Channel::~Channel() {
   Stop();
   Drop(env_, &request_ref_);
   Drop(env_, &reply_ref_);
+  Drop(env_, &told_ref_);
+}
+
+void Channel::Tell(napi_value told, double* numbers, size_t length) {
+  Drop(env_, &told_ref_);
+  napi_create_reference(env_, told, 1, &told_ref_);
+  plane_.Tell(numbers, length);
 }
 
 bool Channel::CreateBuffers(napi_value object) {
@@ -144,6 +151,7 @@ void Channel::Drain(int status) {
     if (ReadOne(&end)) continue;
     if (end != 0 || poll_ == nullptr || !AwaitNext(&end)) break;
   }
+  if (end == 0 && poll_ != nullptr && plane_.untold()) TellEnded();
   patience_.Sleeps();
   // libuv has already stopped a handle it reports an error for; the device says EPOLLERR when it is dead.
   if (end == 0 && status < 0 && poll_ != nullptr) end = ENODEV;
@@ -186,6 +194,11 @@ bool Channel::AwaitNext(int* end) {
   patience_.Disappointed();
   wakefulness_.Disappointed();
   return false;
+}
+
+// No other request takes the news along: nothing else of JavaScript runs before it has them.
+void Channel::TellEnded() {
+  Dispatch(0);
 }
 
 void Channel::Dispatch(size_t length) {

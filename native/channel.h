@@ -33,6 +33,8 @@ class Channel {
   void Stop();
   int Reply(size_t length);
   int Write(const void* message, size_t length);
+  // `told`, whose bytes are at `numbers`, is where DataPlane::Tell tells.
+  void Tell(napi_value told, double* numbers, size_t length);
 
   int device() const { return device_; }
   DataPlane& plane() { return plane_; }
@@ -58,6 +60,7 @@ class Channel {
   bool ReadOne(int* end);
   bool AwaitNext(int* end);
   void Dispatch(size_t length);
+  void TellEnded();
   void AnswerFailedCallback(const fuse::InHeader& header);
   void End(int code);
   void Call(napi_async_context context, napi_value fn, double argument);
@@ -73,7 +76,7 @@ class Channel {
   size_t request_size_ = 0;
   uint8_t* reply_ = nullptr;
   size_t reply_size_ = 0;
-  napi_ref request_ref_ = nullptr, reply_ref_ = nullptr;
+  napi_ref request_ref_ = nullptr, reply_ref_ = nullptr, told_ref_ = nullptr;
 
   Poll* poll_ = nullptr;
   bool stopped_ = false;

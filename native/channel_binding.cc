@@ -99,6 +99,44 @@ napi_value Reclaim(Args& args, Channel& channel) {
   return Number(args.env(), static_cast<double>(channel.plane().standing().Reclaim()));
 }
 
+napi_value Tell(Args& args, Channel& channel) {
+  Bytes told = args.Typed(0, napi_float64_array, "a Float64Array");
+  if (args.ok() && told.length < 2) args.Wrong(0, "room for one handle");
+  if (!args.ok()) return args.Refuse();
+  channel.Tell(args.raw(0), reinterpret_cast<double*>(told.data), told.length);
+  return Undefined(args.env());
+}
+
+napi_value Mirror(Args& args, Channel& channel) {
+  int64_t fh = args.I64(0), nodeid = args.I64(1);
+  uint64_t low = args.U32(2), high = args.U32(3);
+  double valid = args.F64(4);
+  if (!args.ok()) return args.Refuse();
+  int rc = channel.plane().Mirror(static_cast<uint64_t>(fh), static_cast<uint64_t>(nodeid), high << 32 | low, valid);
+  return Number(args.env(), rc);
+}
+
+napi_value MirrorDirectory(Args& args, Channel& channel) {
+  int64_t nodeid = args.I64(0);
+  int fd = args.Int(1);
+  uint64_t low = args.U32(2), high = args.U32(3);
+  uint32_t nlink = args.U32(4);
+  double valid = args.F64(5);
+  bool open_to_change = args.Bool(6);
+  if (!args.ok()) return args.Refuse();
+  Mirrors::Image image = {nullptr, fd, open_to_change, high << 32 | low, nlink, valid};
+  channel.plane().mirrors().Show(static_cast<uint64_t>(nodeid), std::move(image));
+  return Undefined(args.env());
+}
+
+napi_value Unmirror(Args& args, Channel& channel) {
+  int64_t nodeid = args.I64(0);
+  if (!args.ok()) return args.Refuse();
+  if (nodeid == 0) channel.plane().mirrors().Clear();
+  else channel.plane().mirrors().Forget(static_cast<uint64_t>(nodeid));
+  return Undefined(args.env());
+}
+
 napi_value Ioctls(Args& args, Channel& channel) {
   Bytes commands = args.Typed(0, napi_uint32_array, "a Uint32Array");
   if (!args.ok()) return args.Refuse();
@@ -138,6 +176,8 @@ napi_value CountersOf(Args& args, Channel& channel) {
   SetNamed(args.env(), out, "interrupted", Number(args.env(), static_cast<double>(counters.interrupted.load())));
   SetNamed(args.env(), out, "replyErrors", Number(args.env(), static_cast<double>(counters.reply_errors.load())));
   SetNamed(args.env(), out, "stood", Number(args.env(), static_cast<double>(counters.stood.load())));
+  SetNamed(args.env(), out, "mirrored", Number(args.env(), static_cast<double>(counters.mirrored.load())));
+  SetNamed(args.env(), out, "mirrors", Number(args.env(), static_cast<double>(channel.plane().mirrors().size())));
   SetNamed(args.env(), out, "idle", Number(args.env(), static_cast<double>(channel.plane().standing().idle())));
   SetNamed(args.env(), out, "attached", Number(args.env(), static_cast<double>(channel.plane().attached())));
   SetNamed(args.env(), out, "wishes", Number(args.env(), static_cast<double>(channel.wishes())));
@@ -169,6 +209,8 @@ napi_value OpenChannel(napi_env env, napi_callback_info info) {
                             {"swap", Of<Swap>},             {"detach", Of<Detach>},
                             {"stand", Of<Stand>},           {"withdraw", Of<Withdraw>},
                             {"reclaim", Of<Reclaim>},       {"ioctls", Of<Ioctls>},
+                            {"tell", Of<Tell>},             {"mirror", Of<Mirror>},
+                            {"mirrorDirectory", Of<MirrorDirectory>}, {"unmirror", Of<Unmirror>},
                             {"backingOpen", Of<OpenBacking>}, {"backingClose", Of<CloseBacking>},
                             {"stop", Of<Stop>},             {"counters", Of<CountersOf>}};
   Expose(env, object, methods, cell);

@@ -73,11 +73,17 @@ ssize_t WriteFully(int fd, const uint8_t* from, size_t size, int64_t offset) {
   return static_cast<ssize_t>(done);
 }
 
+// What asks for attributes or changes them.
+bool IsOfAttributes(uint32_t opcode) {
+  return opcode == fuse::kGetattr || opcode == fuse::kSetattr || opcode == fuse::kGetxattr || opcode == fuse::kSetxattr ||
+         opcode == fuse::kRemovexattr || opcode == fuse::kIoctl;
+}
+
 }  // namespace
 
 DataPlane::DataPlane(int device, Counters* counters)
     : device_(device), counters_(counters), answers_(device, counters), splicer_(device, &answers_),
-      standing_(IdleMax()), fsyncs_(&answers_) {}
+      standing_(IdleMax()), mirrors_(&answers_, counters), fsyncs_(&answers_) {}
 
 DataPlane::~DataPlane() {
   Stop();
@@ -89,7 +95,7 @@ int DataPlane::Attach(uint64_t fh, int fd, bool fsyncs) {
   if (fd < 0) return -EBADF;
   Grant& slot = table_[fh];
   if (slot.file) return -EEXIST;
-  slot = {std::make_shared<UniqueFd>(fd), fsyncs};
+  slot = {std::make_shared<UniqueFd>(fd), fsyncs, 0};
   return 0;
 }
 
@@ -98,12 +104,25 @@ int DataPlane::Swap(uint64_t fh, int fd) {
   if (fd < 0) return -EBADF;
   if (found == table_.end()) return -ENOENT;
   found->second.file = std::make_shared<UniqueFd>(fd);
+  mirrors_.Forget(found->second.mirror);
   return 0;
 }
 
 int DataPlane::Detach(uint64_t fh) {
   standing_.Forget(fh);
-  return table_.erase(fh) == 1 ? 0 : -ENOENT;
+  auto found = table_.find(fh);
+  if (found == table_.end()) return -ENOENT;
+  mirrors_.Forget(found->second.mirror);
+  table_.erase(found);
+  return 0;
+}
+
+int DataPlane::Mirror(uint64_t fh, uint64_t nodeid, uint64_t ino, double valid) {
+  auto found = table_.find(fh);
+  if (found == table_.end()) return -ENOENT;
+  found->second.mirror = nodeid;
+  mirrors_.Show(nodeid, {found->second.file, -1, true, ino, 0, valid});
+  return 0;
 }
 
 bool DataPlane::Serve(uint8_t* request, size_t length) {
@@ -117,10 +136,10 @@ bool DataPlane::Serve(uint8_t* request, size_t length) {
   if (header.opcode == fuse::kWrite) return size >= sizeof(fuse::WriteIn) && ServeWrite(header, body);
   if (header.opcode == fuse::kOpen) return size >= sizeof(fuse::OpenIn) && ServeOpen(header, body);
   if (header.opcode == fuse::kRelease) return size >= sizeof(fuse::ReleaseIn) && ServeRelease(header, body);
-  if (header.opcode == fuse::kIoctl) return size >= sizeof(fuse::IoctlIn) && ServeIoctl(header, body);
+  if (header.opcode == fuse::kIoctl && size >= sizeof(fuse::IoctlIn) && ServeIoctl(header, body)) return true;
   if (header.opcode == fuse::kFsync) return size >= sizeof(fuse::FsyncIn) && ServeFsync(header, body);
   if (header.opcode == fuse::kInterrupt) return size >= sizeof(fuse::InterruptIn) && ServeInterrupt(body);
-  return false;
+  return IsOfAttributes(header.opcode) && mirrors_.Serve(header, body, size);
 }
 
 // Many programs ask each file that they open whether it is a terminal.
@@ -150,8 +169,17 @@ bool DataPlane::ServeRelease(const fuse::InHeader& header, uint8_t* body) {
   memcpy(&in, body, sizeof in);
   in.fh = standing_.Release(in.fh);
   memcpy(body, &in, sizeof in);
-  if (in.fh != 0) return false;
+  if (in.fh != 0 && !EndUntold(in.fh)) return false;
   answers_.ReplyError(header.unique, 0);
+  return true;
+}
+
+// Nobody waits for a RELEASE: that the handle has ended can be told along with the next request.
+bool DataPlane::EndUntold(uint64_t fh) {
+  const size_t before = told_ == nullptr ? 0 : static_cast<size_t>(told_[0]);
+  if (before + 1 >= told_length_ || Detach(fh) < 0) return false;
+  told_[before + 1] = static_cast<double>(fh);
+  told_[0] = static_cast<double>(before + 1);
   return true;
 }
 
@@ -338,6 +366,7 @@ void DataPlane::Stop() {
   workers_.clear();
   fsyncs_.Stop();
   splicer_.Close();
+  mirrors_.Clear();
   table_.clear();
 }
 

@@ -1,5 +1,6 @@
 // Answers READ, WRITE and FSYNC of granted handles from their descriptors, inline when that cannot block,
-// on a few worker threads otherwise; OPEN and RELEASE where a handle stands for them (standing.h); IOCTL that nobody knows.
+// on a few worker threads otherwise; OPEN where a handle stands for it (standing.h); RELEASE, of which JavaScript is told later;
+// attributes where they are the host's (mirrors.h); IOCTL that nobody knows.
 // Owns the granted descriptors and the workers.
 // Knows no JavaScript, no names and no policy: a grant is (fh, descriptor), nothing more.
 
@@ -18,6 +19,7 @@
 #include "answers.h"
 #include "fsyncs.h"
 #include "fuse_abi.h"
+#include "mirrors.h"
 #include "privileges.h"
 #include "splicer.h"
 #include "standing.h"
@@ -29,6 +31,7 @@ namespace stratafs {
 struct Grant {
   SharedFd file;
   bool fsyncs;
+  uint64_t mirror;  // the node that shows what is open; 0: none
 };
 
 // Memory for one transfer, page-aligned.
@@ -60,10 +63,16 @@ class DataPlane {
   int Attach(uint64_t fh, int fd, bool fsyncs);
   int Swap(uint64_t fh, int fd);
   int Detach(uint64_t fh);
+  // What users see of `nodeid` is what the host has of the handle's file, as long as the handle has it. 0 or -errno.
+  int Mirror(uint64_t fh, uint64_t nodeid, uint64_t ino, double valid);
+  // From now on RELEASE is answered at once: `told` has how many handles ended, and their numbers. Whoever reads it sets it back.
+  void Tell(double* told, size_t length) { told_ = told, told_length_ = length; }
+  bool untold() const { return told_ != nullptr && told_[0] > 0; }
   // From now on only these ioctl commands are JavaScript's.
   void Know(const uint32_t* commands, size_t count) { commands_.emplace(commands, commands + count); }
   size_t attached() const { return table_.size(); }
   Standing& standing() { return standing_; }
+  Mirrors& mirrors() { return mirrors_; }
 
   // True when the request was taken and is or will be answered; what is left of it is JavaScript's. JavaScript thread only.
   bool Serve(uint8_t* request, size_t length);
@@ -77,6 +86,7 @@ class DataPlane {
  private:
   bool ServeOpen(const fuse::InHeader& header, const uint8_t* body);
   bool ServeRelease(const fuse::InHeader& header, uint8_t* body);
+  bool EndUntold(uint64_t fh);
   bool ServeIoctl(const fuse::InHeader& header, const uint8_t* body);
   bool ServeRead(const fuse::InHeader& header, const uint8_t* body);
   bool ServeWrite(const fuse::InHeader& header, const uint8_t* body);
@@ -101,6 +111,9 @@ class DataPlane {
   Splicer splicer_;
   std::unordered_map<uint64_t, Grant> table_;
   Standing standing_;
+  Mirrors mirrors_;
+  double* told_ = nullptr;
+  size_t told_length_ = 0;
   std::optional<std::vector<uint32_t>> commands_;
   Fsyncs fsyncs_;
   Block inline_block_;

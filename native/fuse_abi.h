@@ -14,11 +14,16 @@ namespace stratafs::fuse {
 
 enum Opcode : uint32_t {
   kForget = 2,
+  kGetattr = 3,
+  kSetattr = 4,
   kOpen = 14,
   kRead = 15,
   kWrite = 16,
   kRelease = 18,
   kFsync = 20,
+  kSetxattr = 21,
+  kGetxattr = 22,
+  kRemovexattr = 24,
   kInterrupt = 36,
   kIoctl = 39,
   kBatchForget = 42,
@@ -49,6 +54,77 @@ struct OutHeader {
 };
 static_assert(sizeof(OutHeader) == 16, "fuse_out_header");
 static_assert(offsetof(OutHeader, unique) == 8, "fuse_out_header.unique");
+
+struct Attr {
+  uint64_t ino;
+  uint64_t size;
+  uint64_t blocks;
+  uint64_t atime;
+  uint64_t mtime;
+  uint64_t ctime;
+  uint32_t atimensec;
+  uint32_t mtimensec;
+  uint32_t ctimensec;
+  uint32_t mode;
+  uint32_t nlink;
+  uint32_t uid;
+  uint32_t gid;
+  uint32_t rdev;
+  uint32_t blksize;
+  uint32_t flags;
+};
+static_assert(sizeof(Attr) == 88, "fuse_attr");
+static_assert(offsetof(Attr, mode) == 60, "fuse_attr.mode");
+
+// Seconds and nanoseconds for which they stay valid.
+struct AttrOut {
+  uint64_t attr_valid;
+  uint32_t attr_valid_nsec;
+  uint32_t dummy;
+  Attr attr;
+};
+static_assert(sizeof(AttrOut) == 104, "fuse_attr_out");
+
+struct SetattrIn {
+  uint32_t valid;
+  uint32_t padding;
+  uint64_t fh;
+  uint64_t size;
+  uint64_t lock_owner;
+  uint64_t atime;
+  uint64_t mtime;
+  uint64_t ctime;
+  uint32_t atimensec;
+  uint32_t mtimensec;
+  uint32_t ctimensec;
+  uint32_t mode;
+  uint32_t unused4;
+  uint32_t uid;
+  uint32_t gid;
+  uint32_t unused5;
+};
+static_assert(sizeof(SetattrIn) == 88, "fuse_setattr_in");
+static_assert(offsetof(SetattrIn, mode) == 68, "fuse_setattr_in.mode");
+
+// What a SETATTR sets.
+enum SetattrValid : uint32_t {
+  kSetMode = 1u << 0,
+  kSetUid = 1u << 1,
+  kSetGid = 1u << 2,
+  kSetAtime = 1u << 4,
+  kSetMtime = 1u << 5,
+  kSetByFh = 1u << 6,
+  kSetAtimeNow = 1u << 7,
+  kSetMtimeNow = 1u << 8,
+  kSetKillSuidgid = 1u << 11,
+};
+
+// The name follows.
+struct GetxattrIn {
+  uint32_t size;
+  uint32_t padding;
+};
+static_assert(sizeof(GetxattrIn) == 8, "fuse_getxattr_in");
 
 struct OpenIn {
   uint32_t flags;

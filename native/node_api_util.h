@@ -118,6 +118,12 @@ class Args {
     return out;
   }
 
+  double F64(size_t i) {
+    double out = 0;
+    if (napi_get_value_double(env_, values_[i], &out) != napi_ok) Wrong(i, "a number");
+    return out;
+  }
+
   bool Bool(size_t i) {
     bool out = false;
     if (napi_get_value_bool(env_, values_[i], &out) != napi_ok) Wrong(i, "a boolean");

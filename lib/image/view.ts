@@ -30,6 +30,9 @@ const noPlane: DataPlane = {
   stand: () => undefined,
   withdraw: () => false,
   reclaim: () => 0,
+  mirror: () => 0,
+  mirrorDirectory: () => undefined,
+  unmirror: () => undefined,
   backingOpen: () => 0,
   backingClose: () => 0,
 };

@@ -6,7 +6,7 @@ import { debugEnabled } from '../log.js';
 import { check } from '../sys/check.js';
 import { DT_REG, O_RDONLY } from '../sys/constants.js';
 import { openAtPlace, placeOf } from '../union/attributes.js';
-import { handleOf, release, stand } from '../union/handles.js';
+import { detached, handleOf, release, stand } from '../union/handles.js';
 import type { FileHandle, FileNode } from '../union/inode.js';
 import { openFile } from '../union/open.js';
 import { killPrivileges, killUnlessRoot } from '../union/privileges.js';
@@ -33,6 +33,13 @@ export function onOpen(c: Context, r: Of<'OPEN'>): void {
 
 export function onRelease(c: Context, r: Of<'RELEASE'>): void {
   release(c.u, r.body.fh);
+}
+
+/** Handles that ended without us: `told[0]` of them, from `told[1]` on. */
+export function onEnded(c: Context, told: Float64Array): void {
+  const end = 1 + (told[0] as number);
+  for (let i = 1; i < end; i += 1) detached(c.u, told[i] as number);
+  told[0] = 0;
 }
 
 export function onRead(c: Context, r: Of<'READ'>): void {

@@ -1,6 +1,7 @@
 // LOOKUP and the operations that make, take and move names.
 
 import { ErrnoError, fail } from '../errno.js';
+import { debugEnabled } from '../log.js';
 import { check } from '../sys/check.js';
 import { RENAME_WHITEOUT } from '../sys/constants.js';
 import { NAME_MAX } from '../sys/name.js';
@@ -8,6 +9,7 @@ import { placeOf } from '../union/attributes.js';
 import { createFile, createUnnamed, link, mkdir, mknod, refuseBadName, symlink } from '../union/create.js';
 import { type Backing, DirNode, FileNode } from '../union/inode.js';
 import { lookup } from '../union/lookup.js';
+import { mirrorNew } from '../union/mirrors.js';
 import { admit, type Opened } from '../union/open.js';
 import { rmdir, unlink } from '../union/remove.js';
 import { rename } from '../union/rename.js';
@@ -91,6 +93,7 @@ export function onCreate(c: Context, r: Of<'CREATE'>): void {
   const opened = admit(c.u, node, fd, flags, r, c.stat);
   c.createdEntry(node);
   putOpened(c, opened);
+  if (!debugEnabled()) mirrorNew(c.u, opened.handle, c.stat, c.attrValidity(node));
 }
 
 export function onTmpfile(c: Context, r: Of<'TMPFILE'>): void {

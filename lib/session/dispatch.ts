@@ -5,6 +5,7 @@ import { AssertionFailure } from '../assert.js';
 import { ErrnoError, errno, errnoName } from '../errno.js';
 import { debugEnabled, log } from '../log.js';
 import type { Answer, Context } from '../ops/context.js';
+import { onEnded } from '../ops/files.js';
 import { type Operation, operations } from '../ops/table.js';
 import { Pending } from '../union/pending.js';
 import { Opcode, type OpcodeValue, opcodeName } from '../wire/abi.js';
@@ -27,9 +28,12 @@ export class Dispatcher {
   readonly #channel: Channel;
   readonly #c: Context;
   readonly #bytes: Uint8Array;
+  readonly #told: Float64Array;
   readonly #inFlight = new Map<string, InFlight>();
 
-  constructor(channel: Channel, context: Context) {
+  /** `told`: see NativeChannel.tell. */
+  constructor(channel: Channel, context: Context, told: Float64Array) {
+    this.#told = told;
     this.#channel = channel;
     this.#c = context;
     this.#bytes = new Uint8Array(channel.requestBuffer);
@@ -39,8 +43,10 @@ export class Dispatcher {
     return this.#inFlight.size;
   }
 
-  /** Handles the request in the channel's buffer; returns when it is answered or waits. */
+  /** Handles the request in the channel's buffer, if there is one; returns when it is answered or waits. */
   handle(length: number): void {
+    if (this.#told[0] !== 0) onEnded(this.#c, this.#told);
+    if (length === 0) return;
     const request = decode(this.#bytes, length, this.#c.negotiated);
     if (request === undefined) {
       log.error(`a request of ${length} bytes without a whole header`);

@@ -49,6 +49,14 @@ export class ScriptPlane implements DataPlane {
     return false;
   }
 
+  mirror(): number {
+    return -errno.EOPNOTSUPP;
+  }
+
+  mirrorDirectory(): void {}
+
+  unmirror(): void {}
+
   reclaim(): number {
     return 0;
   }

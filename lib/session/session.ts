@@ -18,6 +18,9 @@ import { Dispatcher } from './dispatch.js';
 /** Bytes in one WRITE. */
 export const MAX_WRITE = 1 << 20;
 
+/** Room for the news between two requests: a count, and handles that have ended. */
+const TOLD = 256;
+
 /** What a union wants of the kernel, all mounts having default_permissions; passthrough and ACLs are the mount's choice. */
 const wishes: Wishes = {
   asyncRead: true,
@@ -125,9 +128,13 @@ export class Session {
       this.#validity,
       new Stat(),
     );
+    const told = new Float64Array(TOLD);
     // What is answered without us is in no log.
-    if (!debugEnabled()) this.#channel.ioctls(IOCTLS);
-    this.#dispatcher = new Dispatcher(this.#channel, context);
+    if (!debugEnabled()) {
+      this.#channel.ioctls(IOCTLS);
+      this.#channel.tell(told);
+    }
+    this.#dispatcher = new Dispatcher(this.#channel, context, told);
     this.#hooks.ready(negotiated);
   }
 }

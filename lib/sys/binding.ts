@@ -7,7 +7,7 @@ import type { DirScan, Jobs, Syscalls } from './calls.js';
 
 /** How the addon answers what the channel's reader found; see native/README.md. */
 export interface NativeChannel {
-  /** Polls the descriptor and calls `onRequest(length)` for each request left to JavaScript. */
+  /** Polls the descriptor and calls `onRequest(length)` for each request left to JavaScript; 0: there is only something told. */
   start(onRequest: (length: number) => void, onEnd: (code: number) => void): void;
   /** The request at hand, valid until onRequest returns. */
   readonly requestBuffer: ArrayBuffer;
@@ -35,6 +35,31 @@ export interface NativeChannel {
   withdraw(fh: number): boolean;
   /** The same for the fh that was closed first; 0: there is none that nobody has open. */
   reclaim(): number;
+  /**
+   * From now on RELEASE is answered without us. `told[0]` is how many handles have ended so, of fhs `told[1]` and on: detached,
+   * and ours to forget before anything else is done. Whoever has read it sets it to 0.
+   */
+  tell(told: Float64Array): void;
+  /**
+   * What users see of node `nodeid` is what the host has of the file that is open as `fh`, but for the inode number: GETATTR,
+   * and what sets no size and no privileges, are answered so while it is attached. `valid`: seconds. 0 or -errno.
+   */
+  mirror(fh: number, nodeid: number, inoLow: number, inoHigh: number, valid: number): number;
+  /**
+   * The same of a directory that is open as `fd`, which stays the caller's; `nlink` is its link count unless 0. SETATTR only
+   * where it is `openToChange`.
+   */
+  mirrorDirectory(
+    nodeid: number,
+    fd: number,
+    inoLow: number,
+    inoHigh: number,
+    nlink: number,
+    valid: number,
+    openToChange: boolean,
+  ): void;
+  /** Ends that for `nodeid`; 0: for all. */
+  unmirror(nodeid: number): void;
   /** From now on IOCTL reaches us with these commands only; others are ENOTTY. */
   ioctls(commands: Uint32Array): void;
   /** FUSE_DEV_IOC_BACKING_OPEN: a backing id > 0, or -errno. */
@@ -42,7 +67,7 @@ export interface NativeChannel {
   backingClose(id: number): number;
   /** Stops polling; the descriptor stays open. */
   stop(): void;
-  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, attached, wishes; idle now. */
+  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, mirrored, attached, wishes; idle and mirrors now. */
   counters(): Record<string, number>;
 }
 

@@ -211,7 +211,7 @@ export async function assembleUnion(
     const metacopy = writable && writesMetacopies(options, features);
     const numbers = await InodeNumbers.create(sys, layers, hasher);
     return weave({
-      ...{ sys, jobs, options: settled, plane, staleness },
+      ...{ sys, jobs, options: settled, plane, staleness, bare: sys === host },
       ...{ layers, dataLayers, workdir, home, index, features, metacopy, numbers },
       accessTimes: writable ? accessTimes(options.flags) : MOUNT_ATTR_NOATIME,
     });
@@ -232,11 +232,11 @@ function writesMetacopies(options: MountOptions, features: Features): boolean {
   return options.metacopy && can;
 }
 
-type Parts = Pick<Union, 'sys' | 'jobs' | 'options' | 'plane' | 'staleness' | 'numbers'> &
+type Parts = Pick<Union, 'sys' | 'jobs' | 'options' | 'plane' | 'staleness' | 'bare' | 'numbers'> &
   Pick<Union, 'layers' | 'dataLayers' | 'workdir' | 'home' | 'index' | 'features' | 'metacopy' | 'accessTimes'>;
 
 function weave(parts: Parts): Union {
-  const { sys, layers, numbers, options } = parts;
+  const { sys, layers, numbers, options, plane } = parts;
   const scratch = new Stat();
   const root = new DirNode(null, '', rootStack(sys, layers, scratch));
   const top = layers.find((layer) => !isUpper(layer)) ?? (layers[0] as Layer);
@@ -246,7 +246,7 @@ function weave(parts: Parts): Union {
   root.inoHigh = numbers.high;
   const u: Union = {
     ...parts,
-    dirFds: new DirFds(sys, Math.min(DIR_FDS, sys.raiseFileLimit() >> 2)),
+    dirFds: new DirFds(sys, Math.min(DIR_FDS, sys.raiseFileLimit() >> 2), (nodeid) => plane.unmirror(nodeid)),
     listings: new LRUCache({ max: LISTINGS }),
     nodes: new NodeTable<Inode>((node) => forgetNode(u, node)),
     handles: new HandleTable<FileHandle>(),

@@ -55,7 +55,10 @@ function presentData(node: FileNode, out: Stat): void {
 
 /** A merged directory's link count is not known without reading it: 1 says so to tree walkers. */
 function presentDirectory(u: Union, node: DirNode, out: Stat): void {
-  const merged = node.stack.length > 1 || (node.candidates?.length ?? 0) > 0;
   if (node.dead) out.nlink = 0;
-  else if (merged || u.options.staticNlink) out.nlink = 1;
+  else if (hidesLinkCount(u, node)) out.nlink = 1;
+}
+
+export function hidesLinkCount(u: Union, { stack, candidates }: DirNode): boolean {
+  return u.options.staticNlink || stack.length > 1 || (candidates?.length ?? 0) > 0;
 }

@@ -11,9 +11,10 @@ import type { Examined } from '../sys/examined.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
 import { type Place, placeOf } from './attributes.js';
-import type { DirNode, Inode } from './inode.js';
+import { DirNode, type Inode } from './inode.js';
 import { keepCtime, showCtime } from './kept-ctime.js';
 import type { Layer } from './layers.js';
+import { unmirror } from './mirrors.js';
 import { dialects, privateName, visibleName } from './private-xattrs.js';
 import { staysBehind } from './privileges.js';
 import type { Union } from './union.js';
@@ -88,7 +89,9 @@ export function carriesPrivate(u: Union, stat: Stat): boolean {
 export function keepTimes(u: Union, node: Inode, before: Stat): void {
   const place = placeOf(u, node);
   const real = u.scratch;
-  if (u.sys.statAt(place.fd, place.name, real) === 0) keepCtime(node, before, real);
+  if (u.sys.statAt(place.fd, place.name, real) !== 0) return;
+  if (node instanceof DirNode) unmirror(u, node);
+  keepCtime(node, before, real);
 }
 
 /** Gives what is at `fd`/`name` the times of `from`; 0 or -errno. */
@@ -103,13 +106,17 @@ const [before, after, made] = [new Stat(), new Stat(), new Stat()];
  * attributes, good until the next one is put; all zeros where they cannot be told.
  */
 export function giveQuietly(
+  u: Union,
   parent: DirNode,
   name: string,
   give: (before: Stat, after: Stat, made: Stat) => number,
 ): Stat {
   check(give(before, after, made), () => `copy-up ${shown(name)}`);
   showCtime(parent, before);
-  if (after.mode !== 0) keepCtime(parent, before, after);
+  if (after.mode !== 0) {
+    unmirror(u, parent);
+    keepCtime(parent, before, after);
+  }
   return made;
 }
 

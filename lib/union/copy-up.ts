@@ -112,7 +112,7 @@ function copyFoundDirectory(u: Union, work: Workdir, node: DirNode, from: Place,
     copyExamined(u, layer, from, found, made, originOfExamined(u.sys, layer, found));
     willHoldCopies(u, parent);
     const upperFd = u.dirFds.fd(parentUpper);
-    const published = giveQuietly(parent, node.name, (before, after, stat) =>
+    const published = giveQuietly(u, parent, node.name, (before, after, stat) =>
       u.sys.renameQuietly(made.fd, made.name, upperFd, node.name, before, after, stat),
     );
     keepToldTimes(node, found.stat, published);
@@ -256,7 +256,7 @@ function publish(u: Union, node: FileNode, made: Made, parentUpper: LayerDir): v
   if (hex === null) {
     willHoldCopies(u, node.parent as DirNode);
     markHolder(u, node.parent as DirNode, node);
-    const published = giveQuietly(node.parent as DirNode, node.name, (before, after, stat) =>
+    const published = giveQuietly(u, node.parent as DirNode, node.name, (before, after, stat) =>
       u.sys.linkQuietly(made.fd, made.name, upperFd, node.name, before, after, stat),
     );
     keepToldTimes(node, lower, published);
@@ -316,7 +316,7 @@ function linkAliases(u: Union, node: FileNode): void {
     markHolder(u, parent, node);
     const from = u.dirFds.fd(node.dir);
     whileLinking(u, node, () => {
-      giveQuietly(parent, name, (before, after, stat) =>
+      giveQuietly(u, parent, name, (before, after, stat) =>
         u.sys.linkQuietly(from, node.base, fd, name, before, after, stat),
       );
     });

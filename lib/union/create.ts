@@ -28,7 +28,7 @@ import { copyUp, upperOf, writableWork } from './copy-up.js';
 import type { LayerDir } from './dir-fds.js';
 import { addName, identify, readopt } from './hard-links.js';
 import { NO_ID } from './ids-mapping.js';
-import { type DirNode, Entry, FileNode, type Inode, takeNumber, WHITEOUT } from './inode.js';
+import { DirIndex, type DirNode, Entry, FileNode, type Inode, takeNumber, WHITEOUT } from './inode.js';
 import { WH } from './layer-walk.js';
 import { writeExtraLinks } from './link-counts.js';
 import { attach, namesIn, nodeOf, visibleEntry } from './lookup.js';
@@ -206,7 +206,10 @@ function tolerate(result: number, ...refusals: number[]): boolean {
 
 export function mkdir(u: Union, dir: DirNode, name: string, mode: number, caller: Caller, out: Stat): Inode {
   const make = (fd: number, at: string): number => u.sys.mkdirAt(fd, at, mode);
-  return createObject(u, dir, name, { format: S_IFDIR, make }, caller, out);
+  const node = createObject(u, dir, name, { format: S_IFDIR, make }, caller, out) as DirNode;
+  // It has no names yet, and gets none that do not come by.
+  node.index = new DirIndex();
+  return node;
 }
 
 export function mknod(

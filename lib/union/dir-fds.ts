@@ -60,12 +60,17 @@ export class LayerFile {
 export class DirFds {
   readonly #sys: Syscalls;
   readonly #cache: LRUCache<LayerDir, number>;
+  /** Borrowed descriptors, by whom. */
+  readonly #lent = new Map<number, number>();
+  readonly #takeBack: (borrower: number) => void;
 
-  constructor(sys: Syscalls, capacity: number) {
+  /** `takeBack` is called before a descriptor closes that was lent. */
+  constructor(sys: Syscalls, capacity: number, takeBack: (borrower: number) => void = () => {}) {
     this.#sys = sys;
+    this.#takeBack = takeBack;
     this.#cache = new LRUCache<LayerDir, number>({
       max: Math.max(capacity, 32),
-      dispose: (fd) => sys.close(fd),
+      dispose: (fd) => this.#close(fd),
     });
   }
 
@@ -79,6 +84,22 @@ export class DirFds {
     const known = this.#cache.get(dir);
     if (known !== undefined) return known;
     return this.#open(dir);
+  }
+
+  /** The same until it is taken back. */
+  lend(dir: LayerDir, borrower: number): number {
+    const fd = this.fd(dir);
+    if (dir.parent !== null) this.#lent.set(fd, borrower);
+    return fd;
+  }
+
+  #close(fd: number): void {
+    const borrower = this.#lent.get(fd);
+    if (borrower !== undefined) {
+      this.#lent.delete(fd);
+      this.#takeBack(borrower);
+    }
+    this.#sys.close(fd);
   }
 
   /** Forgets `dir`, which was removed. */

@@ -19,13 +19,18 @@ export function handleOf(u: Union, fh: number): FileHandle {
 
 /** The last reference to an open file is gone. */
 export function release(u: Union, fh: number): void {
+  u.plane.detach(fh);
+  detached(u, fh);
+}
+
+/** The same once the data plane has let go of it. */
+export function detached(u: Union, fh: number): void {
   const handle = u.handles.remove(fh);
   if (handle === undefined) return;
   const { node } = handle;
   node.handles?.delete(handle);
   if (node.handles?.size === 0) node.handles = null;
   const wrote = handle.mode === 'passthrough' && handle.writable;
-  u.plane.detach(fh);
   if (handle.mode === 'cached') node.cachedOpens -= 1;
   else dropBacking(u, node);
   // The attributes the kernel has were given with no validity while this handle lived.
@@ -55,8 +60,9 @@ export function withdraw(u: Union, node: FileNode): void {
   }
 }
 
-/** The same for all nodes. */
+/** The same for all nodes; nor are attributes of any answered for without us. */
 export function withdrawAll(u: Union): void {
+  u.plane.unmirror(0);
   for (const { node } of u.handles.all()) withdraw(u, node);
 }
 

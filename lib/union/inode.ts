@@ -292,6 +292,8 @@ export class DirNode extends Inode {
   candidates: readonly LayerDir[] | null = null;
   /** Removed: has no names and takes none. */
   dead = false;
+  /** The data plane may answer for its attributes. */
+  mirrored = false;
 
   constructor(
     parent: DirNode | null,

@@ -34,6 +34,19 @@ export interface DataPlane {
   withdraw(fh: number): boolean;
   /** The same for the fh that was closed first; 0: there is none that nobody has open. */
   reclaim(): number;
+  /** Node `nodeid` looks to users as the file open as `fh` does on the host, but for its number; see sys/binding.ts. */
+  mirror(fh: number, nodeid: number, inoLow: number, inoHigh: number, valid: number): number;
+  mirrorDirectory(
+    nodeid: number,
+    fd: number,
+    inoLow: number,
+    inoHigh: number,
+    nlink: number,
+    valid: number,
+    openToChange: boolean,
+  ): void;
+  /** Ends that; 0: for all nodes. */
+  unmirror(nodeid: number): void;
   /** A backing id, or -errno when this kernel or this user cannot. */
   backingOpen(fd: number): number;
   backingClose(id: number): number;
@@ -81,6 +94,8 @@ export interface Union {
   readonly metacopy: boolean;
   /** MOUNT_ATTR_* of the access times: what reading does to those of the upper. */
   readonly accessTimes: number;
+  /** Owners, modes and xattrs are shown as the host has them. */
+  readonly bare: boolean;
   readonly plane: DataPlane;
   readonly staleness: Staleness;
   /** The passthrough that this kernel and user allow. */

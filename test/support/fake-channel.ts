@@ -40,6 +40,13 @@ export class FakeChannel implements Channel {
     this.known = commands;
   }
 
+  /** Where the ends of handles are told. */
+  told: Float64Array | null = null;
+
+  tell(told: Float64Array): void {
+    this.told = told;
+  }
+
   reply(length: number): number {
     this.replies.push(Buffer.from(Buffer.from(this.replyBuffer, 0, length)));
     return this.results.shift() ?? 0;

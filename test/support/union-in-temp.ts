@@ -21,8 +21,9 @@ import { dataPlace } from '../../lib/union/metacopy.js';
 import { defaultOptions, type MountOptions } from '../../lib/union/options.js';
 import { Pending } from '../../lib/union/pending.js';
 import { listNames, numberOf } from '../../lib/union/readdir.js';
-import type { Caller, DataPlane, Staleness, Union } from '../../lib/union/union.js';
+import type { Caller, Staleness, Union } from '../../lib/union/union.js';
 import { listXattr } from '../../lib/union/xattrs.js';
+import { FakePlane } from './fake-plane.js';
 import { freshDirectory } from './paths.js';
 import { fingerprint, plant } from './plant.js';
 import type { TreeSpec } from './tree.js';
@@ -41,68 +42,6 @@ export interface Layout {
 
 export const root: Caller = { uid: 0, gid: 0, umask: 0 };
 export const user: Caller = { uid: 1000, gid: 1000, umask: 0o022 };
-
-/** fh -> fd, as the native plane keeps it. */
-export class FakePlane implements DataPlane {
-  readonly fds = new Map<number, number>();
-  readonly backings = new Set<number>();
-  /** Whose FSYNC is granted too. */
-  readonly fsyncs = new Set<number>();
-  /** What backingOpen answers; 0 mints ids. */
-  refusal = 0;
-  #next = 1;
-
-  attach(fh: number, fd: number, fsyncs: boolean): number {
-    this.fds.set(fh, fd);
-    if (fsyncs) this.fsyncs.add(fh);
-    return 0;
-  }
-
-  swap(fh: number, fd: number): number {
-    const fsyncs = this.fsyncs.has(fh);
-    this.detach(fh);
-    return this.attach(fh, fd, fsyncs);
-  }
-
-  detach(fh: number): number {
-    const fd = this.fds.get(fh);
-    if (fd !== undefined) syscalls.close(fd);
-    this.fds.delete(fh);
-    this.fsyncs.delete(fh);
-    return 0;
-  }
-
-  /** fh of what stands, by node. */
-  readonly standing = new Map<number, number>();
-  /** Of those, what nobody has open. */
-  readonly idle = new Set<number>();
-
-  stand(nodeid: number, fh: number): void {
-    if (!this.standing.has(nodeid)) this.standing.set(nodeid, fh);
-  }
-
-  withdraw(fh: number): boolean {
-    for (const [nodeid, each] of this.standing) if (each === fh) this.standing.delete(nodeid);
-    return this.idle.delete(fh);
-  }
-
-  reclaim(): number {
-    const [fh = 0] = this.idle;
-    this.withdraw(fh);
-    return fh;
-  }
-
-  backingOpen(_fd: number): number {
-    if (this.refusal < 0) return this.refusal;
-    this.backings.add(this.#next);
-    return this.#next++;
-  }
-
-  backingClose(id: number): number {
-    this.backings.delete(id);
-    return 0;
-  }
-}
 
 /** Descriptors of this process that lead to files. */
 function openFiles(): number {

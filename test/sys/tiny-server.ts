@@ -120,7 +120,8 @@ export class TinyServer {
     return this.channel.reply(HEADER + length);
   }
 
-  #request(_length: number): void {
+  #request(length: number): void {
+    if (length === 0) return;
     const opcode = this.#in.getUint32(4, true);
     const unique = this.#in.getBigUint64(8, true);
     const nodeid = this.#in.getBigUint64(16, true);

@@ -5,9 +5,10 @@ import t from 'tap';
 import { errno } from '../../lib/errno.js';
 import { jobs, syscalls } from '../../lib/sys/syscalls.js';
 import { assembleUnion, dissolveUnion } from '../../lib/union/assemble.js';
+import { FakePlane } from '../support/fake-plane.js';
 import { FaultySyscalls } from '../support/faulty-syscalls.js';
 import { dir, file } from '../support/tree.js';
-import { FakePlane, type TempUnion, unionTest } from '../support/union-in-temp.js';
+import { type TempUnion, unionTest } from '../support/union-in-temp.js';
 
 const layout = { lowers: [{ a: file('1'), d: dir({}) }, { b: file('2') }] };
 const quiet = { attributes: () => undefined };

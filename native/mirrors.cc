@@ -1,0 +1,119 @@
+// One host call for what is asked, one answer. What needs a decision (a size, setuid, privileges that go) is left alone.
+// JavaScript thread only.
+
+#include "mirrors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+namespace stratafs {
+namespace {
+
+constexpr char kCapability[] = "security.capability";
+constexpr uint32_t kPrivileged = S_ISUID | S_ISGID;
+constexpr uint32_t kOwners = fuse::kSetUid | fuse::kSetGid;
+constexpr uint32_t kTimes = fuse::kSetAtime | fuse::kSetMtime | fuse::kSetAtimeNow | fuse::kSetMtimeNow;
+constexpr uint32_t kSimple = fuse::kSetMode | kOwners | kTimes | fuse::kSetByFh | fuse::kSetKillSuidgid;
+// 68 years: "without end" to every cache of the kernel.
+constexpr double kForever = 0x7fffffff;
+
+struct timespec TimeOf(uint32_t valid, uint32_t set, uint32_t now, uint64_t seconds, uint32_t nanoseconds) {
+  if ((valid & now) != 0) return {0, UTIME_NOW};
+  if ((valid & set) == 0) return {0, UTIME_OMIT};
+  return {static_cast<time_t>(seconds), static_cast<long>(nanoseconds)};
+}
+
+// Has a capability, or does not say.
+bool MayHaveCapability(int fd) { return fgetxattr(fd, kCapability, nullptr, 0) >= 0 || errno != ENODATA; }
+
+// 0 or an errno, of the first call that fails.
+int Change(int fd, const fuse::SetattrIn& in) {
+  const uid_t uid = (in.valid & fuse::kSetUid) != 0 ? in.uid : static_cast<uid_t>(-1);
+  const gid_t gid = (in.valid & fuse::kSetGid) != 0 ? in.gid : static_cast<gid_t>(-1);
+  if ((in.valid & kOwners) != 0 && fchown(fd, uid, gid) < 0) return errno;
+  if ((in.valid & fuse::kSetMode) != 0 && fchmod(fd, in.mode & 07777) < 0) return errno;
+  const struct timespec times[2] = {
+      TimeOf(in.valid, fuse::kSetAtime, fuse::kSetAtimeNow, in.atime, in.atimensec),
+      TimeOf(in.valid, fuse::kSetMtime, fuse::kSetMtimeNow, in.mtime, in.mtimensec),
+  };
+  if ((in.valid & kTimes) != 0 && futimens(fd, times) < 0) return errno;
+  return 0;
+}
+
+}  // namespace
+
+bool Mirrors::Serve(const fuse::InHeader& header, const uint8_t* body, size_t size) {
+  auto found = images_.find(header.nodeid);
+  if (found == images_.end()) return false;
+  const Image& image = found->second;
+  if (header.opcode == fuse::kGetattr) return ReplyAttributes(header.unique, image);
+  if (header.opcode == fuse::kGetxattr) return image.file != nullptr && ServeGetxattr(header.unique, image, body, size);
+  if (header.opcode == fuse::kSetattr && size >= sizeof(fuse::SetattrIn) && image.open_to_change) {
+    fuse::SetattrIn in;
+    memcpy(&in, body, sizeof in);
+    if (ServeSetattr(header.unique, image, in)) return true;
+  }
+  images_.erase(found);
+  return false;
+}
+
+// Of a file, setuid and setgid are JavaScript's to give and to take. The host takes capabilities away with the owner.
+bool Mirrors::ServeSetattr(uint64_t unique, const Image& image, const fuse::SetattrIn& in) {
+  const int fd = image.fd();
+  const bool kills = (in.valid & fuse::kSetKillSuidgid) != 0;
+  struct stat st;
+  if ((in.valid & ~kSimple) != 0) return false;
+  if (image.file != nullptr && (in.valid & fuse::kSetMode) != 0 && (in.mode & kPrivileged) != 0) return false;
+  if (image.file != nullptr && kills) {
+    if ((in.valid & kOwners) == 0 || fstat(fd, &st) < 0 || (st.st_mode & kPrivileged) != 0) return false;
+    if (MayHaveCapability(fd)) return false;
+  }
+  const int failed = Change(fd, in);
+  if (failed == 0) return ReplyAttributes(unique, image);
+  // A directory that may not be read is open in a way that changes nothing.
+  if (failed == EBADF) return false;
+  answers_->ReplyError(unique, failed);
+  return true;
+}
+
+// The kernel asks before the first write and before each change of owner or contents.
+bool Mirrors::ServeGetxattr(uint64_t unique, const Image& image, const uint8_t* body, size_t size) {
+  const uint8_t* name = body + sizeof(fuse::GetxattrIn);
+  if (size != sizeof(fuse::GetxattrIn) + sizeof kCapability || memcmp(name, kCapability, sizeof kCapability) != 0) return false;
+  if (MayHaveCapability(image.file->get())) return false;
+  counters_->mirrored++;
+  answers_->ReplyError(unique, ENODATA);
+  return true;
+}
+
+bool Mirrors::ReplyAttributes(uint64_t unique, const Image& image) {
+  struct stat st;
+  if (fstat(image.fd(), &st) < 0) return false;
+  const double whole = image.valid < kForever ? static_cast<double>(static_cast<uint64_t>(image.valid)) : kForever;
+  fuse::AttrOut out = {};
+  out.attr_valid = static_cast<uint64_t>(whole);
+  out.attr_valid_nsec = image.valid < kForever ? static_cast<uint32_t>((image.valid - whole) * 1e9) : 0;
+  out.attr.ino = image.ino;
+  out.attr.size = static_cast<uint64_t>(st.st_size);
+  out.attr.blocks = static_cast<uint64_t>(st.st_blocks);
+  out.attr.atime = static_cast<uint64_t>(st.st_atim.tv_sec);
+  out.attr.mtime = static_cast<uint64_t>(st.st_mtim.tv_sec);
+  out.attr.ctime = static_cast<uint64_t>(st.st_ctim.tv_sec);
+  out.attr.atimensec = static_cast<uint32_t>(st.st_atim.tv_nsec);
+  out.attr.mtimensec = static_cast<uint32_t>(st.st_mtim.tv_nsec);
+  out.attr.ctimensec = static_cast<uint32_t>(st.st_ctim.tv_nsec);
+  out.attr.mode = st.st_mode;
+  out.attr.nlink = image.nlink != 0 ? image.nlink : static_cast<uint32_t>(st.st_nlink);
+  out.attr.uid = st.st_uid;
+  out.attr.gid = st.st_gid;
+  out.attr.blksize = static_cast<uint32_t>(st.st_blksize);
+  counters_->mirrored++;
+  answers_->Reply(unique, &out, sizeof out);
+  return true;
+}
+
+}  // namespace stratafs

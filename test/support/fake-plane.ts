@@ -1,0 +1,83 @@
+// The data plane of unions that nobody serves: keeps what it is told, answers nothing.
+
+import { syscalls } from '../../lib/sys/syscalls.js';
+import type { DataPlane } from '../../lib/union/union.js';
+
+/** fh -> fd, as the native plane keeps it. */
+export class FakePlane implements DataPlane {
+  readonly fds = new Map<number, number>();
+  readonly backings = new Set<number>();
+  /** Whose FSYNC is granted too. */
+  readonly fsyncs = new Set<number>();
+  /** What backingOpen answers; 0 mints ids. */
+  refusal = 0;
+  #next = 1;
+
+  attach(fh: number, fd: number, fsyncs: boolean): number {
+    this.fds.set(fh, fd);
+    if (fsyncs) this.fsyncs.add(fh);
+    return 0;
+  }
+
+  swap(fh: number, fd: number): number {
+    const fsyncs = this.fsyncs.has(fh);
+    this.detach(fh);
+    return this.attach(fh, fd, fsyncs);
+  }
+
+  detach(fh: number): number {
+    const fd = this.fds.get(fh);
+    if (fd !== undefined) syscalls.close(fd);
+    this.fds.delete(fh);
+    this.fsyncs.delete(fh);
+    return 0;
+  }
+
+  /** fh of what stands, by node. */
+  readonly standing = new Map<number, number>();
+  /** Of those, what nobody has open. */
+  readonly idle = new Set<number>();
+
+  stand(nodeid: number, fh: number): void {
+    if (!this.standing.has(nodeid)) this.standing.set(nodeid, fh);
+  }
+
+  withdraw(fh: number): boolean {
+    for (const [nodeid, each] of this.standing) if (each === fh) this.standing.delete(nodeid);
+    return this.idle.delete(fh);
+  }
+
+  reclaim(): number {
+    const [fh = 0] = this.idle;
+    this.withdraw(fh);
+    return fh;
+  }
+
+  /** Nodes that are answered for as the host has them. */
+  readonly mirrors = new Set<number>();
+
+  mirror(_fh: number, nodeid: number): number {
+    this.mirrors.add(nodeid);
+    return 0;
+  }
+
+  mirrorDirectory(nodeid: number): void {
+    this.mirrors.add(nodeid);
+  }
+
+  unmirror(nodeid: number): void {
+    if (nodeid === 0) this.mirrors.clear();
+    else this.mirrors.delete(nodeid);
+  }
+
+  backingOpen(_fd: number): number {
+    if (this.refusal < 0) return this.refusal;
+    this.backings.add(this.#next);
+    return this.#next++;
+  }
+
+  backingClose(id: number): number {
+    this.backings.delete(id);
+    return 0;
+  }
+}
