@@ -27,8 +27,8 @@ constexpr size_t kInlineRead = 32 * 1024;
 constexpr size_t kBlockMin = 1 << 20;
 constexpr size_t kPage = 4096;
 // Of the descriptors that a process may have, this share may be kept for opens that may never come.
-constexpr rlim_t kIdleShare = 4;
-constexpr rlim_t kIdleMax = 8192;
+constexpr rlim_t kIdleShare = 2;
+constexpr rlim_t kIdleMax = 16384;
 
 size_t IdleMax() {
   struct rlimit files = {0, 0};

@@ -7,6 +7,8 @@
 
 #include <fcntl.h>
 #include <stdint.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "unique_fd.h"
 
@@ -56,8 +58,16 @@ class Wakefulness {
     return write(device_.get(), &microseconds, sizeof microseconds) == static_cast<ssize_t>(sizeof microseconds);
   }
 
+  // Without a driver that knows how deep an idle processor sleeps, as in many virtual machines, nobody heeds the wish, and
+  // making it and taking it back wakes every processor all the same.
+  static bool Unheeded() {
+    UniqueFd driver(open("/sys/devices/system/cpu/cpuidle/current_driver", O_RDONLY | O_CLOEXEC));
+    char name[5] = {};
+    return read(driver.get(), name, sizeof name) == sizeof name && memcmp(name, "none\n", sizeof name) == 0;
+  }
+
   bool Hold() {
-    if (!device_.ok()) device_.Reset(open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC));
+    if (!device_.ok() && !Unheeded()) device_.Reset(open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC));
     held_ = device_.ok() && Ask(kNone);
     refused_ = !held_;
     wishes_ += held_;

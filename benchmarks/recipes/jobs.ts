@@ -11,10 +11,11 @@ function put(path: string, text: string): void {
   writeFileSync(path, text);
 }
 
-/** Files of 0.5 to 16 KiB in nested directories, the same on every run. */
+/** Files of 0.5 to 16 KiB in nested directories, a dozen in each, the same on every run. */
 function writeSources(directory: string, count: number): void {
   for (const index of range(count)) {
-    const place = `m${index % 17}/s${index % 7}/part${Math.floor(index / 40)}`;
+    const part = Math.floor(index / 12);
+    const place = `m${part % 17}/s${part % 7}/part${part}`;
     const lines = range(10 + ((index * 37) % 300)).map((line) => `static int v${index}_${line} = ${line * index};`);
     put(join(directory, place, `file${index}.c`), `${lines.join('\n')}\n`);
   }

@@ -76,17 +76,17 @@ test('a handle that is withdrawn ends with its last close', { skip }, async (t) 
 
 test('handles beyond what may stay go, the one that was closed first', { skip }, async (t) => {
   const here = new URL('.', import.meta.url).href;
-  // A limit of 40 descriptors leaves room for ten that nobody has open.
+  // Half of a limit of 64 descriptors is for those that nobody has open.
   const script = `import('${here}tiny-server.js').then(async ({ TinyServer, run, op }) => {
     const server = new TinyServer(); server.start();
     let node = 1000;
     server.opened = (fh) => server.channel.stand(node++, fh, 0, 0, 0);
-    for (let i = 0; i < 14; i++) await run('cat', server.file);
-    while (server.channel.counters().idle + server.released.length < 14) await new Promise((r) => setTimeout(r, 2));
+    for (let i = 0; i < 36; i++) await run('cat', server.file);
+    while (server.channel.counters().idle + server.released.length < 36) await new Promise((r) => setTimeout(r, 2));
     process.stdout.write(JSON.stringify([server.channel.counters().idle, server.released]));
     await server.teardown(); process.exit(0); })`;
-  const ended = await run('env', '-u', 'NODE_OPTIONS', 'prlimit', '--nofile=40', process.execPath, '-e', script);
-  t.same(JSON.parse(ended.out), [10, [11, 12, 13, 14]], ended.err);
+  const ended = await run('env', '-u', 'NODE_OPTIONS', 'prlimit', '--nofile=64', process.execPath, '-e', script);
+  t.same(JSON.parse(ended.out), [32, [33, 34, 35, 36]], ended.err);
 });
 
 test('only known ioctls reach JavaScript', { skip }, async (t) => {
