@@ -7,6 +7,7 @@ import t, { type Test } from 'tap';
 import { assertionFailures } from '../../lib/assert.js';
 import { errno } from '../../lib/errno.js';
 import { setSink } from '../../lib/log.js';
+import type { Fh } from '../../lib/nodes/ids.js';
 import { FileNode } from '../../lib/union/inode.js';
 import { Opcode } from '../../lib/wire/abi.js';
 import { type Talk, talkTest } from '../support/fake-channel.js';
@@ -291,6 +292,32 @@ talkTest(t, 'an open that was not delivered is released', layout, async (t, talk
   t.equal(talk.w.plane.fds.size, 0);
   t.equal(talk.w.u.nodes.size, 2);
   t.ok(talk.w.has('made'), 'the file itself stays');
+  forgetAll(talk);
+});
+
+talkTest(t, 'handles that ended without a request are forgotten before anything else', layout, async (t, talk) => {
+  const told = talk.channel.told as Float64Array;
+  const end = (fh: number): void => {
+    talk.w.plane.detach(fh);
+    told.set([(told[0] as number) + 1], 0);
+    told.set([fh], told[0]);
+  };
+  const nodeid = await idOf(talk, 'f');
+  for (let i = 0; i < 2; i += 1) await talk.ask(Opcode.OPEN, build.open(0), { nodeid });
+  const [first, second] = [...talk.w.u.handles.all()].map(({ fh }) => fh) as [Fh, Fh];
+  end(first);
+  await talk.ask(Opcode.GETATTR, build.getattr(0, 0));
+  t.same(
+    [...talk.w.u.handles.all()].map(({ fh }) => fh),
+    [second],
+  );
+  t.equal(told[0], 0);
+  end(second);
+  end(second + 7);
+  talk.channel.send(new Uint8Array(0));
+  t.equal(talk.w.u.handles.size, 0);
+  t.equal(talk.w.file('f').cachedOpens, 0);
+  t.same(talk.channel.take(), [], 'nothing was asked');
   forgetAll(talk);
 });
 
