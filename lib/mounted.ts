@@ -5,7 +5,7 @@ import { appendFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { assertionFailures } from './assert.js';
 import { errno } from './errno.js';
-import { log } from './log.js';
+import { debugEnabled, log } from './log.js';
 import { announce, releaseAnnounced } from './session/ending.js';
 import { collectGarbage, MemoryKeeper, settleEngine } from './session/memory.js';
 import { mountFuse, unmountFuse } from './session/mount.js';
@@ -62,14 +62,22 @@ function backingIds(u: Union): number {
 class LatePlane implements DataPlane {
   channel: NativeChannel | null = null;
   backings = 0;
+
+  /** The channel where it may answer by itself: what it answers is in no log. */
+  get #unlogged(): NativeChannel | null {
+    return debugEnabled() ? null : this.channel;
+  }
+
   attach = (fh: number, fd: number, fsyncs: boolean): number => this.channel?.attach(fh, fd, fsyncs) ?? -errno.EBADF;
   swap = (fh: number, fd: number): number => this.channel?.swap(fh, fd) ?? -errno.EBADF;
   detach = (fh: number): number => this.channel?.detach(fh) ?? -errno.EBADF;
   stand: DataPlane['stand'] = (nodeid, fh, flags, backingId, indifferent) =>
-    this.channel?.stand(nodeid, fh, flags, backingId, indifferent);
+    this.#unlogged?.stand(nodeid, fh, flags, backingId, indifferent);
   withdraw = (fh: number): boolean => this.channel?.withdraw(fh) ?? false;
-  mirror: DataPlane['mirror'] = (...image) => this.channel?.mirror(...image) ?? -errno.EBADF;
-  mirrorDirectory: DataPlane['mirrorDirectory'] = (...image) => this.channel?.mirrorDirectory(...image);
+  mirror: DataPlane['mirror'] = (fh, nodeid, inoLow, inoHigh, valid) =>
+    this.#unlogged?.mirror(fh, nodeid, inoLow, inoHigh, valid) ?? -errno.EBADF;
+  mirrorDirectory: DataPlane['mirrorDirectory'] = (nodeid, fd, inoLow, inoHigh, nlink, valid, openToChange) =>
+    this.#unlogged?.mirrorDirectory(nodeid, fd, inoLow, inoHigh, nlink, valid, openToChange);
   unmirror = (nodeid: number): void => this.channel?.unmirror(nodeid);
   reclaim = (): number => this.channel?.reclaim() ?? 0;
   backingOpen = (fd: number): number => {

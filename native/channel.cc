@@ -151,7 +151,8 @@ void Channel::Drain(int status) {
     if (ReadOne(&end)) continue;
     if (end != 0 || poll_ == nullptr || !AwaitNext(&end)) break;
   }
-  if (end == 0 && poll_ != nullptr && plane_.untold()) TellEnded();
+  // No other request takes the news along: nothing else of JavaScript runs before it has them.
+  if (end == 0 && poll_ != nullptr && plane_.untold()) Dispatch(0);
   patience_.Sleeps();
   // libuv has already stopped a handle it reports an error for; the device says EPOLLERR when it is dead.
   if (end == 0 && status < 0 && poll_ != nullptr) end = ENODEV;
@@ -194,11 +195,6 @@ bool Channel::AwaitNext(int* end) {
   patience_.Disappointed();
   wakefulness_.Disappointed();
   return false;
-}
-
-// No other request takes the news along: nothing else of JavaScript runs before it has them.
-void Channel::TellEnded() {
-  Dispatch(0);
 }
 
 void Channel::Dispatch(size_t length) {

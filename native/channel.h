@@ -60,7 +60,6 @@ class Channel {
   bool ReadOne(int* end);
   bool AwaitNext(int* end);
   void Dispatch(size_t length);
-  void TellEnded();
   void AnswerFailedCallback(const fuse::InHeader& header);
   void End(int code);
   void Call(napi_async_context context, napi_value fn, double argument);

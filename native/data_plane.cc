@@ -73,12 +73,6 @@ ssize_t WriteFully(int fd, const uint8_t* from, size_t size, int64_t offset) {
   return static_cast<ssize_t>(done);
 }
 
-// What asks for attributes or changes them.
-bool IsOfAttributes(uint32_t opcode) {
-  return opcode == fuse::kGetattr || opcode == fuse::kSetattr || opcode == fuse::kGetxattr || opcode == fuse::kSetxattr ||
-         opcode == fuse::kRemovexattr || opcode == fuse::kIoctl;
-}
-
 }  // namespace
 
 DataPlane::DataPlane(int device, Counters* counters)
@@ -139,7 +133,7 @@ bool DataPlane::Serve(uint8_t* request, size_t length) {
   if (header.opcode == fuse::kIoctl && size >= sizeof(fuse::IoctlIn) && ServeIoctl(header, body)) return true;
   if (header.opcode == fuse::kFsync) return size >= sizeof(fuse::FsyncIn) && ServeFsync(header, body);
   if (header.opcode == fuse::kInterrupt) return size >= sizeof(fuse::InterruptIn) && ServeInterrupt(body);
-  return IsOfAttributes(header.opcode) && mirrors_.Serve(header, body, size);
+  return mirrors_.Serve(header, body, size);
 }
 
 // Many programs ask each file that they open whether it is a terminal.

@@ -47,12 +47,15 @@ int Change(int fd, const fuse::SetattrIn& in) {
 }  // namespace
 
 bool Mirrors::Serve(const fuse::InHeader& header, const uint8_t* body, size_t size) {
+  const uint32_t opcode = header.opcode;
+  const bool changes = opcode == fuse::kSetattr || opcode == fuse::kSetxattr || opcode == fuse::kRemovexattr || opcode == fuse::kIoctl;
+  if (!changes && opcode != fuse::kGetattr && opcode != fuse::kGetxattr) return false;
   auto found = images_.find(header.nodeid);
   if (found == images_.end()) return false;
   const Image& image = found->second;
-  if (header.opcode == fuse::kGetattr) return ReplyAttributes(header.unique, image);
-  if (header.opcode == fuse::kGetxattr) return image.file != nullptr && ServeGetxattr(header.unique, image, body, size);
-  if (header.opcode == fuse::kSetattr && size >= sizeof(fuse::SetattrIn) && image.open_to_change) {
+  if (opcode == fuse::kGetattr) return ReplyAttributes(header.unique, image);
+  if (opcode == fuse::kGetxattr) return image.file != nullptr && ServeGetxattr(header.unique, image, body, size);
+  if (opcode == fuse::kSetattr && size >= sizeof(fuse::SetattrIn) && image.open_to_change) {
     fuse::SetattrIn in;
     memcpy(&in, body, sizeof in);
     if (ServeSetattr(header.unique, image, in)) return true;

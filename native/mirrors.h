@@ -42,7 +42,7 @@ class Mirrors {
   void Clear() { images_.clear(); }
   size_t size() const { return images_.size(); }
 
-  // True when the request was answered. After one that was not, and that may make a file look otherwise than on the host,
+  // True when the request was answered. After one that was not, and that may make the node look otherwise than on the host,
   // it is no mirror any more.
   bool Serve(const fuse::InHeader& header, const uint8_t* body, size_t size);
 

@@ -1,10 +1,9 @@
 // GETATTR, STATX, SETATTR and extended attributes.
 
 import { fail } from '../errno.js';
-import { debugEnabled } from '../log.js';
 import { S_IFMT, UTIME_NOW } from '../sys/constants.js';
 import { getAttributes } from '../union/attributes.js';
-import { DirNode, type Inode } from '../union/inode.js';
+import { DirNode } from '../union/inode.js';
 import { mirrorDirectory } from '../union/mirrors.js';
 import { type AttributeChanges, setAttributes, type TimeChange } from '../union/set-attributes.js';
 import { findXattr, listXattr, removeXattr, setXattr } from '../union/xattrs.js';
@@ -21,12 +20,7 @@ export function onGetattr(c: Context, r: Of<'GETATTR'>): void {
   const node = c.node(r.nodeid);
   getAttributes(c.u, node, c.stat);
   c.attr(node);
-  mirrorIfDirectory(c, node);
-}
-
-/** What is answered without us is in no log. */
-function mirrorIfDirectory(c: Context, node: Inode): void {
-  if (node instanceof DirNode && !debugEnabled()) mirrorDirectory(c.u, node, c.validity);
+  if (node instanceof DirNode) mirrorDirectory(c.u, node, c.validity);
 }
 
 export function onStatx(c: Context, r: Of<'STATX'>): void {
@@ -63,7 +57,7 @@ export function onSetattr(c: Context, r: Of<'SETATTR'>): void {
   const node = c.node(r.nodeid);
   setAttributes(c.u, node, changesOf(c, r), c.stat);
   c.attr(node);
-  mirrorIfDirectory(c, node);
+  if (node instanceof DirNode) mirrorDirectory(c.u, node, c.validity);
 }
 
 /** Size 0 asks how large; a value that is larger than the caller's buffer is ERANGE. */

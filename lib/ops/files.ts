@@ -2,7 +2,6 @@
 // plane has not taken them.
 
 import { ErrnoError, fail } from '../errno.js';
-import { debugEnabled } from '../log.js';
 import { check } from '../sys/check.js';
 import { DT_REG, O_RDONLY } from '../sys/constants.js';
 import { openAtPlace, placeOf } from '../union/attributes.js';
@@ -26,8 +25,7 @@ export function onOpen(c: Context, r: Of<'OPEN'>): void {
   if (node.format >>> 12 !== DT_REG) throw fail('ENXIO', 'open of a special file');
   const opened = openFile(c.u, node, r.body.flags, r);
   putOpened(c, opened);
-  // What is answered without us is in no log.
-  if (!debugEnabled()) stand(c.u, opened.handle, openFlags(opened.backing, true));
+  stand(c.u, opened.handle, openFlags(opened.backing, true));
   if ((r.body.openFlags & OPEN_KILL_SUIDGID) !== 0) killPrivileges(c.u, node, r, c.stat);
 }
 

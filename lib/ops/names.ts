@@ -1,7 +1,6 @@
 // LOOKUP and the operations that make, take and move names.
 
 import { ErrnoError, fail } from '../errno.js';
-import { debugEnabled } from '../log.js';
 import { check } from '../sys/check.js';
 import { RENAME_WHITEOUT } from '../sys/constants.js';
 import { NAME_MAX } from '../sys/name.js';
@@ -93,7 +92,7 @@ export function onCreate(c: Context, r: Of<'CREATE'>): void {
   const opened = admit(c.u, node, fd, flags, r, c.stat);
   c.createdEntry(node);
   putOpened(c, opened);
-  if (!debugEnabled()) mirrorNew(c.u, opened.handle, c.stat, c.attrValidity(node));
+  mirrorNew(c.u, opened.handle, c.stat, c.attrValidity(node));
 }
 
 export function onTmpfile(c: Context, r: Of<'TMPFILE'>): void {

@@ -59,6 +59,7 @@ function presentDirectory(u: Union, node: DirNode, out: Stat): void {
   else if (hidesLinkCount(u, node)) out.nlink = 1;
 }
 
+/** Whether users see 1, whatever the host counts. */
 export function hidesLinkCount(u: Union, { stack, candidates }: DirNode): boolean {
   return u.options.staticNlink || stack.length > 1 || (candidates?.length ?? 0) > 0;
 }

@@ -4,6 +4,7 @@
 import type { LRUCache } from 'lru-cache';
 import type { HandleTable } from '../nodes/handle-table.js';
 import type { NodeTable } from '../nodes/node-table.js';
+import type { NativeChannel } from '../sys/binding.js';
 import type { Jobs, Syscalls } from '../sys/calls.js';
 import type { OwnedFd } from '../sys/fd.js';
 import type { Stat } from '../sys/stat.js';
@@ -22,35 +23,14 @@ export interface Caller {
   readonly umask: number;
 }
 
-/** Where reads and writes of open files go without this floor. Owns the descriptors it is given. */
-export interface DataPlane {
-  /** `fsyncs`: an FSYNC of `fh` flushes `fd` and needs no decision. */
-  attach(fh: number, fd: number, fsyncs: boolean): number;
-  swap(fh: number, fd: number): number;
-  detach(fh: number): number;
-  /** Further opens of `nodeid` with no flags but those are answered without us, with `fh`, which stays a while after its last close. */
-  stand(nodeid: number, fh: number, flags: number, backingId: number, indifferent: number): void;
-  /** Ends that. True when nobody has `fh` open: no RELEASE will come. */
-  withdraw(fh: number): boolean;
-  /** The same for the fh that was closed first; 0: there is none that nobody has open. */
-  reclaim(): number;
-  /** Node `nodeid` looks to users as the file open as `fh` does on the host, but for its number; see sys/binding.ts. */
-  mirror(fh: number, nodeid: number, inoLow: number, inoHigh: number, valid: number): number;
-  mirrorDirectory(
-    nodeid: number,
-    fd: number,
-    inoLow: number,
-    inoHigh: number,
-    nlink: number,
-    valid: number,
-    openToChange: boolean,
-  ): void;
-  /** Ends that; 0: for all nodes. */
-  unmirror(nodeid: number): void;
-  /** A backing id, or -errno when this kernel or this user cannot. */
-  backingOpen(fd: number): number;
-  backingClose(id: number): number;
-}
+/** What is answered without this floor: reads and writes of open files, and what needs no decision. Owns the descriptors it is given. */
+export type DataPlane = Pick<
+  NativeChannel,
+  | ('attach' | 'swap' | 'detach')
+  | ('stand' | 'withdraw' | 'reclaim')
+  | ('mirror' | 'mirrorDirectory' | 'unmirror')
+  | ('backingOpen' | 'backingClose')
+>;
 
 /** What the kernel may have cached that is no longer so. */
 export interface Staleness {

@@ -8,6 +8,7 @@ import { test } from 'tap';
 import { errno } from '../../lib/errno.js';
 import * as c from '../../lib/sys/constants.js';
 import { syscalls as sys } from '../../lib/sys/syscalls.js';
+import { eventually } from '../support/expect.js';
 import { op, run, served, type TinyServer } from './tiny-server.js';
 
 const skip = sys.geteuid() !== 0 && 'needs root';
@@ -18,10 +19,6 @@ const CAPABILITY = 'security.capability';
 /** cap_net_bind_service+ep, revision 2. */
 const capability = Buffer.from([1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 const INO = 0x1_2345_6789;
-
-async function until(done: () => boolean): Promise<void> {
-  while (!done()) await new Promise((resolve) => setTimeout(resolve, 2));
-}
 
 /** Runs `body` while somebody has the file open for writing, as a mirror. */
 async function whileOpen(server: TinyServer, body: () => Promise<void>): Promise<void> {
@@ -56,7 +53,7 @@ test('owner, mode and times of a mirror are set and told without JavaScript', { 
       t.same([server.count(op.GETATTR), server.count(op.SETATTR)], [gets, sets]);
       t.match(server.channel.counters(), { mirrors: 2 });
     });
-    await until(() => server.channel.counters().attached === 0);
+    t.ok(await eventually(() => server.channel.counters().attached === 0));
     t.equal(server.channel.counters().mirrors, 1, 'the directory');
     const asked = server.count(op.SETATTR);
     await run('chmod', '600', server.file);
@@ -138,17 +135,17 @@ test('the ends of handles are told, as far as there is room', { skip }, async (t
     server.channel.tell(told);
     for (let fh = 1; fh <= 2; fh += 1) {
       await run('cat', server.file);
-      await until(() => told[0] === fh);
+      t.ok(await eventually(() => told[0] === fh));
     }
     t.same([...told], [2, 1, 2]);
     t.equal(server.channel.counters().attached, 0);
     await run('cat', server.file);
-    await until(() => server.released.length === 1);
+    t.ok(await eventually(() => server.released.length === 1));
     t.same(server.released, [3], 'no room is left');
     told[0] = 0;
     server.grant = () => -1;
     await run('cat', server.file);
-    await until(() => server.released.length === 2);
+    t.ok(await eventually(() => server.released.length === 2));
     t.same(server.released, [3, 4], 'a handle without a grant is not known here');
     t.throws(() => server.channel.tell(new Float64Array(1)), TypeError);
   });

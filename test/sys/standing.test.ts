@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { test } from 'tap';
 import * as c from '../../lib/sys/constants.js';
 import { syscalls as sys } from '../../lib/sys/syscalls.js';
+import { eventually } from '../support/expect.js';
 import { op, run, served, type TinyServer } from './tiny-server.js';
 
 const skip = sys.geteuid() !== 0 && 'needs root';
@@ -14,7 +15,8 @@ const INDIFFERENT = c.O_LARGEFILE | c.O_NONBLOCK;
 
 /** The kernel sends RELEASE after close(2) has returned: waits until as many handles are idle. */
 async function idle(server: TinyServer, count: number): Promise<void> {
-  while (server.channel.counters().idle !== count) await new Promise((resolve) => setTimeout(resolve, 2));
+  if (!(await eventually(() => server.channel.counters().idle === count)))
+    throw new Error(`not ${count} handles are idle`);
 }
 
 test('a standing handle answers further opens for reading, and nothing else', { skip }, async (t) => {
@@ -36,7 +38,7 @@ test('a standing handle answers further opens for reading, and nothing else', { 
     t.equal(direct.out, 'standing');
     t.equal((await run('dd', 'if=/dev/zero', `of=${server.file}`, 'count=0', 'conv=notrunc')).code, 0);
     t.equal(server.count(op.OPEN), 3, 'with other flags JavaScript answers');
-    while (server.released.length < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+    t.ok(await eventually(() => server.released.length >= 2));
     t.same(server.released, [2, 3]);
     t.equal(server.channel.detach(1), 0, 'it can be ended as it stands');
     t.match(server.channel.counters(), { idle: 0, attached: 0 });
@@ -61,7 +63,7 @@ test('a handle that is withdrawn ends with its last close', { skip }, async (t) 
     t.equal((await run('cat', server.file)).out, 'standing');
     t.equal(server.count(op.OPEN), 2, 'it answers no further open');
     reader.stdin.end('\n');
-    while (server.released.length < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+    t.ok(await eventually(() => server.released.length >= 2));
     t.same(server.released, [2, 1], 'one RELEASE for two closes');
     t.equal(server.channel.withdraw(1), false);
     server.opened = (fh) => server.channel.stand(FILE, fh, 0, 0, INDIFFERENT);
