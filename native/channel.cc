@@ -34,6 +34,11 @@ void Drop(napi_env env, napi_ref* ref) {
   *ref = nullptr;
 }
 
+void Keep(napi_env env, napi_value value, napi_ref* ref) {
+  Drop(env, ref);
+  napi_create_reference(env, value, 1, ref);
+}
+
 }  // namespace
 
 Channel::Channel(napi_env env, int device, size_t max_write, bool wakeful)
@@ -44,12 +49,19 @@ Channel::~Channel() {
   Drop(env_, &request_ref_);
   Drop(env_, &reply_ref_);
   Drop(env_, &told_ref_);
+  Drop(env_, &directories_ref_);
+  Drop(env_, &filter_ref_);
 }
 
 void Channel::Tell(napi_value told, double* numbers, size_t length) {
-  Drop(env_, &told_ref_);
-  napi_create_reference(env_, told, 1, &told_ref_);
+  Keep(env_, told, &told_ref_);
   plane_.Tell(numbers, length);
+}
+
+void Channel::HeedNegatives(napi_value directories, napi_value filter, const Negatives::Known& known, double valid) {
+  Keep(env_, directories, &directories_ref_);
+  Keep(env_, filter, &filter_ref_);
+  plane_.negatives().Heed(known, valid);
 }
 
 bool Channel::CreateBuffers(napi_value object) {

@@ -35,6 +35,8 @@ class Channel {
   int Write(const void* message, size_t length);
   // `told`, whose bytes are at `numbers`, is where DataPlane::Tell tells.
   void Tell(napi_value told, double* numbers, size_t length);
+  // What Negatives::Heed says; the memory of `known` is that of `directories` and `filter`.
+  void HeedNegatives(napi_value directories, napi_value filter, const Negatives::Known& known, double valid);
 
   int device() const { return device_; }
   DataPlane& plane() { return plane_; }
@@ -76,6 +78,7 @@ class Channel {
   uint8_t* reply_ = nullptr;
   size_t reply_size_ = 0;
   napi_ref request_ref_ = nullptr, reply_ref_ = nullptr, told_ref_ = nullptr;
+  napi_ref directories_ref_ = nullptr, filter_ref_ = nullptr;
 
   Poll* poll_ = nullptr;
   bool stopped_ = false;

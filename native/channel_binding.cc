@@ -107,6 +107,25 @@ napi_value Tell(Args& args, Channel& channel) {
   return Undefined(args.env());
 }
 
+unsigned LogOf(size_t power) {
+  unsigned log = 0;
+  while (log < 32 && (size_t{1} << log) < power) log++;
+  return log;
+}
+
+napi_value HeedNegatives(Args& args, Channel& channel) {
+  Bytes directories = args.Typed(0, napi_float64_array, "a Float64Array");
+  Bytes filter = args.Typed(1, napi_uint32_array, "a Uint32Array");
+  double valid = args.F64(2);
+  const unsigned log = LogOf(filter.length * 32);
+  if (args.ok() && (log > 31 || filter.length * 32 != size_t{1} << log)) args.Wrong(1, "a power of two");
+  if (!args.ok()) return args.Refuse();
+  Negatives::Known known = {reinterpret_cast<double*>(directories.data), directories.length / 2,
+                            reinterpret_cast<uint32_t*>(filter.data), log};
+  channel.HeedNegatives(args.raw(0), args.raw(1), known, valid);
+  return Undefined(args.env());
+}
+
 napi_value Mirror(Args& args, Channel& channel) {
   int64_t fh = args.I64(0), nodeid = args.I64(1);
   uint64_t low = args.U32(2), high = args.U32(3);
@@ -177,6 +196,7 @@ napi_value CountersOf(Args& args, Channel& channel) {
   SetNamed(args.env(), out, "replyErrors", Number(args.env(), static_cast<double>(counters.reply_errors.load())));
   SetNamed(args.env(), out, "stood", Number(args.env(), static_cast<double>(counters.stood.load())));
   SetNamed(args.env(), out, "mirrored", Number(args.env(), static_cast<double>(counters.mirrored.load())));
+  SetNamed(args.env(), out, "missed", Number(args.env(), static_cast<double>(counters.missed.load())));
   SetNamed(args.env(), out, "mirrors", Number(args.env(), static_cast<double>(channel.plane().mirrors().size())));
   SetNamed(args.env(), out, "idle", Number(args.env(), static_cast<double>(channel.plane().standing().idle())));
   SetNamed(args.env(), out, "attached", Number(args.env(), static_cast<double>(channel.plane().attached())));
@@ -209,7 +229,8 @@ napi_value OpenChannel(napi_env env, napi_callback_info info) {
                             {"swap", Of<Swap>},             {"detach", Of<Detach>},
                             {"stand", Of<Stand>},           {"withdraw", Of<Withdraw>},
                             {"reclaim", Of<Reclaim>},       {"ioctls", Of<Ioctls>},
-                            {"tell", Of<Tell>},             {"mirror", Of<Mirror>},
+                            {"tell", Of<Tell>},             {"negatives", Of<HeedNegatives>},
+                            {"mirror", Of<Mirror>},
                             {"mirrorDirectory", Of<MirrorDirectory>}, {"unmirror", Of<Unmirror>},
                             {"backingOpen", Of<OpenBacking>}, {"backingClose", Of<CloseBacking>},
                             {"stop", Of<Stop>},             {"counters", Of<CountersOf>}};

@@ -77,7 +77,7 @@ ssize_t WriteFully(int fd, const uint8_t* from, size_t size, int64_t offset) {
 
 DataPlane::DataPlane(int device, Counters* counters)
     : device_(device), counters_(counters), answers_(device, counters), splicer_(device, &answers_),
-      standing_(IdleMax()), mirrors_(&answers_, counters), fsyncs_(&answers_) {}
+      standing_(IdleMax()), mirrors_(&answers_, counters), negatives_(&answers_, counters), fsyncs_(&answers_) {}
 
 DataPlane::~DataPlane() {
   Stop();
@@ -126,6 +126,7 @@ bool DataPlane::Serve(uint8_t* request, size_t length) {
   if (header.len != length) return false;
   uint8_t* body = request + sizeof header;
   const size_t size = length - sizeof header;
+  if (header.opcode == fuse::kLookup) return negatives_.Serve(header, body, size);
   if (header.opcode == fuse::kRead) return size >= sizeof(fuse::ReadIn) && ServeRead(header, body);
   if (header.opcode == fuse::kWrite) return size >= sizeof(fuse::WriteIn) && ServeWrite(header, body);
   if (header.opcode == fuse::kOpen) return size >= sizeof(fuse::OpenIn) && ServeOpen(header, body);

@@ -1,6 +1,6 @@
 // Answers READ, WRITE and FSYNC of granted handles from their descriptors, inline when that cannot block,
 // on a few worker threads otherwise; OPEN where a handle stands for it (standing.h); RELEASE, of which JavaScript is told later;
-// attributes where they are the host's (mirrors.h); IOCTL that nobody knows.
+// attributes where they are the host's (mirrors.h); LOOKUP of what is not there (negatives.h); IOCTL that nobody knows.
 // Owns the granted descriptors and the workers.
 // Knows no JavaScript, no names and no policy: a grant is (fh, descriptor), nothing more.
 
@@ -20,6 +20,7 @@
 #include "fsyncs.h"
 #include "fuse_abi.h"
 #include "mirrors.h"
+#include "negatives.h"
 #include "privileges.h"
 #include "splicer.h"
 #include "standing.h"
@@ -73,6 +74,7 @@ class DataPlane {
   size_t attached() const { return table_.size(); }
   Standing& standing() { return standing_; }
   Mirrors& mirrors() { return mirrors_; }
+  Negatives& negatives() { return negatives_; }
 
   // True when the request was taken and is or will be answered; what is left of it is JavaScript's. JavaScript thread only.
   bool Serve(uint8_t* request, size_t length);
@@ -112,6 +114,7 @@ class DataPlane {
   std::unordered_map<uint64_t, Grant> table_;
   Standing standing_;
   Mirrors mirrors_;
+  Negatives negatives_;
   double* told_ = nullptr;
   size_t told_length_ = 0;
   std::optional<std::vector<uint32_t>> commands_;

@@ -13,6 +13,7 @@
 namespace stratafs::fuse {
 
 enum Opcode : uint32_t {
+  kLookup = 1,
   kForget = 2,
   kGetattr = 3,
   kSetattr = 4,
@@ -84,6 +85,19 @@ struct AttrOut {
   Attr attr;
 };
 static_assert(sizeof(AttrOut) == 104, "fuse_attr_out");
+
+// nodeid 0: there is no such name.
+struct EntryOut {
+  uint64_t nodeid;
+  uint64_t generation;
+  uint64_t entry_valid;
+  uint64_t attr_valid;
+  uint32_t entry_valid_nsec;
+  uint32_t attr_valid_nsec;
+  Attr attr;
+};
+static_assert(sizeof(EntryOut) == 128, "fuse_entry_out");
+static_assert(offsetof(EntryOut, entry_valid_nsec) == 32, "fuse_entry_out.entry_valid_nsec");
 
 struct SetattrIn {
   uint32_t valid;

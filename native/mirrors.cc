@@ -10,6 +10,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "validity.h"
+
 namespace stratafs {
 namespace {
 
@@ -18,8 +20,6 @@ constexpr uint32_t kPrivileged = S_ISUID | S_ISGID;
 constexpr uint32_t kOwners = fuse::kSetUid | fuse::kSetGid;
 constexpr uint32_t kTimes = fuse::kSetAtime | fuse::kSetMtime | fuse::kSetAtimeNow | fuse::kSetMtimeNow;
 constexpr uint32_t kSimple = fuse::kSetMode | kOwners | kTimes | fuse::kSetByFh | fuse::kSetKillSuidgid;
-// 68 years: "without end" to every cache of the kernel.
-constexpr double kForever = 0x7fffffff;
 
 struct timespec TimeOf(uint32_t valid, uint32_t set, uint32_t now, uint64_t seconds, uint32_t nanoseconds) {
   if ((valid & now) != 0) return {0, UTIME_NOW};
@@ -96,10 +96,10 @@ bool Mirrors::ServeGetxattr(uint64_t unique, const Image& image, const uint8_t* 
 bool Mirrors::ReplyAttributes(uint64_t unique, const Image& image) {
   struct stat st;
   if (fstat(image.fd(), &st) < 0) return false;
-  const double whole = image.valid < kForever ? static_cast<double>(static_cast<uint64_t>(image.valid)) : kForever;
+  const Validity valid(image.valid);
   fuse::AttrOut out = {};
-  out.attr_valid = static_cast<uint64_t>(whole);
-  out.attr_valid_nsec = image.valid < kForever ? static_cast<uint32_t>((image.valid - whole) * 1e9) : 0;
+  out.attr_valid = valid.seconds;
+  out.attr_valid_nsec = valid.nanoseconds;
   out.attr.ino = image.ino;
   out.attr.size = static_cast<uint64_t>(st.st_size);
   out.attr.blocks = static_cast<uint64_t>(st.st_blocks);

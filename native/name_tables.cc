@@ -8,6 +8,7 @@
 #include "dirent64.h"
 #include "fuse_abi.h"
 #include "modules.h"
+#include "name_hash.h"
 #include "node_api_util.h"
 
 namespace stratafs {
@@ -24,24 +25,6 @@ struct Row {
   uint8_t type;
   bool apart;
 };
-
-// InodeNumbers.cookie of lib/union/inode-numbers.ts, bit by bit.
-uint32_t Mixed(uint32_t x) {
-  x = (x ^ (x >> 16)) * 0x85ebca6bu;
-  x = (x ^ (x >> 13)) * 0xc2b2ae35u;
-  return x ^ (x >> 16);
-}
-
-uint64_t HashOf(const char* name, size_t length) {
-  uint32_t low = 0x811c9dc5u;
-  uint32_t high = static_cast<uint32_t>(length);
-  for (size_t at = 0; at < length; at++) {
-    uint32_t byte = static_cast<uint8_t>(name[at]);
-    low = (low ^ byte) * 0x01000193u;
-    high = ((high ^ byte) * 0x2c1b3c6du) ^ (low >> 15);
-  }
-  return (uint64_t{Mixed(high) & 0x7ffffu} << 32) + Mixed(low ^ high) + 3;
-}
 
 // The arrays of a table of `count` rows; the bytes of the names come last.
 struct Table {

@@ -105,7 +105,8 @@ function kernel(answered: () => void): NativeChannel {
     },
     stop: () => {},
     counters: () => ({}),
-    ...{ tell: () => undefined, mirror: fine, mirrorDirectory: () => undefined, unmirror: () => undefined },
+    ...{ tell: () => undefined, negatives: () => undefined },
+    ...{ mirror: fine, mirrorDirectory: () => undefined, unmirror: () => undefined },
     ...{ write: fine, attach: fine, swap: fine, detach: fine, backingOpen: () => 1, backingClose: fine },
     ...{ stand: fine, withdraw: () => false, reclaim: fine, ioctls: () => {} },
   };

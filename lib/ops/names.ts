@@ -24,8 +24,10 @@ export function onLookup(c: Context, r: Of<'LOOKUP'>): void {
   if (name.length > NAME_MAX) throw fail('ENAMETOOLONG', 'lookup');
   const dir = c.directory(r.nodeid);
   const node = lookup(c.u, dir, name, c.stat);
-  if (node === null) c.reply.negativeEntry(c.validity);
-  else {
+  if (node === null) {
+    c.u.negatives.learn(dir);
+    c.reply.negativeEntry(c.validity);
+  } else {
     if (node instanceof FileNode) c.habit.asked(dir);
     c.entry(node);
   }
@@ -33,7 +35,9 @@ export function onLookup(c: Context, r: Of<'LOOKUP'>): void {
 
 export function onMkdir(c: Context, r: Of<'MKDIR'>): void {
   const { name, mode, umask } = r.body;
-  c.entry(mkdir(c.u, c.directory(r.nodeid), name, mode, callerOf(r, umask), c.stat));
+  const made = mkdir(c.u, c.directory(r.nodeid), name, mode, callerOf(r, umask), c.stat);
+  c.entry(made);
+  c.u.negatives.learn(made);
 }
 
 export function onMknod(c: Context, r: Of<'MKNOD'>): void {

@@ -133,6 +133,8 @@ export class Session {
     if (!debugEnabled()) {
       this.#channel.ioctls(IOCTLS);
       this.#channel.tell(told);
+      const { directories, filter } = this.#u.negatives;
+      this.#channel.negatives(directories, filter, this.#validity);
     }
     this.#dispatcher = new Dispatcher(this.#channel, context, told);
     this.#hooks.ready(negotiated);

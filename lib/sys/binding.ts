@@ -41,6 +41,12 @@ export interface NativeChannel {
    */
   tell(told: Float64Array): void;
   /**
+   * From now on LOOKUP of a name that is not there is answered without us: of a directory whose nodeid stands in its place of
+   * `directories`, a salt beside it, when `filter` (a power of two of bits) lacks the bit of the name. As union/negatives.ts
+   * writes them, at any time. `valid`: seconds that such an answer is.
+   */
+  negatives(directories: Float64Array, filter: Uint32Array, valid: number): void;
+  /**
    * What users see of node `nodeid` is what the host has of the file that is open as `fh`, but for the inode number: GETATTR,
    * and what sets no size and no privileges, are answered so while it is attached. `valid`: seconds. 0 or -errno.
    */
@@ -67,7 +73,7 @@ export interface NativeChannel {
   backingClose(id: number): number;
   /** Stops polling; the descriptor stays open. */
   stop(): void;
-  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, mirrored, attached, wishes; idle and mirrors now. */
+  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, mirrored, missed, attached, wishes; idle and mirrors now. */
   counters(): Record<string, number>;
 }
 

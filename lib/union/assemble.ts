@@ -33,7 +33,7 @@ import {
   seal,
 } from './layers.js';
 import { OPAQUE_FILE } from './marks.js';
-
+import { Negatives } from './negatives.js';
 import type { MountOptions } from './options.js';
 import type { OverrideCalls } from './override-calls.js';
 import { overridesOf } from './overrides.js';
@@ -250,6 +250,7 @@ function weave(parts: Parts): Union {
     listings: new LRUCache({ max: LISTINGS }),
     nodes: new NodeTable<Inode>((node) => forgetNode(u, node)),
     handles: new HandleTable<FileHandle>(),
+    negatives: new Negatives(numbers.hash),
     root,
     hardLinks: new Map(),
     filling: new Map(),

@@ -204,7 +204,7 @@ function tolerate(result: number, ...refusals: number[]): boolean {
   return true;
 }
 
-export function mkdir(u: Union, dir: DirNode, name: string, mode: number, caller: Caller, out: Stat): Inode {
+export function mkdir(u: Union, dir: DirNode, name: string, mode: number, caller: Caller, out: Stat): DirNode {
   const make = (fd: number, at: string): number => u.sys.mkdirAt(fd, at, mode);
   const node = createObject(u, dir, name, { format: S_IFDIR, make }, caller, out) as DirNode;
   // It has no names yet, and gets none that do not come by.

@@ -197,6 +197,8 @@ export class DirIndex {
   impure = false;
   /** The upper's part is marked as one that may hold nested whiteouts. */
   holdsNested = false;
+  /** Of its names in the filter of negatives.ts; 0: they are not there. */
+  salt = 0;
 }
 
 /** A large directory whose names are read between requests, and the stack that is read. */

@@ -18,8 +18,9 @@ export const COOKIE_DOTDOT = 2;
 const NONE = new Float64Array(0);
 const numberStat = new Stat();
 
-/** A name came into being; a listing that exists has to learn of it. */
+/** A name came into being; a listing that exists has to learn of it, and who answers for names that are absent. */
 export function noteName(u: Union, index: DirIndex, name: string): void {
+  u.negatives.note(index, name);
   u.listings.peek(index)?.fresh.add(name);
 }
 

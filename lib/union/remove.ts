@@ -157,6 +157,7 @@ function removeUpperDir(u: Union, upper: LayerDir, name: string, node: DirNode):
 export function bury(u: Union, node: DirNode): void {
   node.dead = true;
   node.parent = null;
+  u.negatives.unlearn(node);
   node.index = null;
   for (const part of node.stack) u.dirFds.drop(part);
 }

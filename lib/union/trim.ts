@@ -7,5 +7,7 @@ import type { Union } from './union.js';
 export function trimUnion(u: Union): void {
   u.listings.clear();
   closeIdle(u);
-  if (u.root.index?.liveNodes === 0) u.root.index = null;
+  if (u.root.index?.liveNodes !== 0) return;
+  u.negatives.unlearn(u.root);
+  u.root.index = null;
 }

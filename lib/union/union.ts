@@ -13,6 +13,7 @@ import type { Features } from './features.js';
 import type { DirIndex, DirNode, FileHandle, FileNode, Inode, Listing, Walking } from './inode.js';
 import type { InodeNumbers } from './inode-numbers.js';
 import type { Layer } from './layers.js';
+import type { Negatives } from './negatives.js';
 import type { MountOptions } from './options.js';
 import type { Workdir } from './workdir.js';
 
@@ -53,6 +54,8 @@ export interface Union {
   readonly handles: HandleTable<FileHandle>;
   readonly root: DirNode;
   readonly numbers: InodeNumbers;
+  /** Whom the data plane asks for names that are absent. */
+  readonly negatives: Negatives;
   readonly features: Features;
   /** null on a read-only mount. */
   readonly workdir: Workdir | null;

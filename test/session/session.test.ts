@@ -28,6 +28,7 @@ unionTest(t, 'hello', layout, async (t, w) => {
   t.same([payload.u32(), payload.u32()], [7, 45]);
   t.same(talk.ready, ['7.45']);
   t.ok(talk.session.negotiated?.passthrough);
+  t.equal(talk.channel.absentFor, Number.POSITIVE_INFINITY, 'as long as any entry');
   t.equal((await talk.ask(LOOKUP, build.names('f'))).error, 0);
 });
 

@@ -47,6 +47,13 @@ export class FakeChannel implements Channel {
     this.told = told;
   }
 
+  /** Seconds that names are known to be absent; null: nothing is answered without JavaScript. */
+  absentFor: number | null = null;
+
+  negatives(_directories: Float64Array, _filter: Uint32Array, valid: number): void {
+    this.absentFor = valid;
+  }
+
   reply(length: number): number {
     this.replies.push(Buffer.from(Buffer.from(this.replyBuffer, 0, length)));
     return this.results.shift() ?? 0;

@@ -50,6 +50,8 @@ export interface Stats {
   readonly attached: number;
   /** Handles that nobody has open. */
   readonly idle?: number;
+  /** LOOKUPs that the data plane answered: there is no such name. */
+  readonly missed?: number;
   readonly assertions: number;
 }
 
