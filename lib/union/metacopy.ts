@@ -16,7 +16,7 @@ import { type Dialect, dialects, privateName } from './private-xattrs.js';
 import type { Union } from './union.js';
 
 const metacopyNames = dialects('metacopy');
-const dataStat = new Stat();
+const [ownStat, dataStat] = [new Stat(), new Stat()];
 
 /** What a metadata-only copy says of itself. */
 interface CopyMarks {
@@ -65,13 +65,7 @@ export function dataOfExamined(u: Union, node: FileNode, examined: Examined): Fi
 
 /** Where the data of `node` is; null: with its attributes, which are in `known` if the caller has just read them. */
 export function dataOf(u: Union, node: FileNode, known: Stat | null = null): FileData | null {
-  if (node.data !== undefined) return node.data;
-  const stat = known ?? new Stat();
-  if (known === null) {
-    const place = placeOf(u, node);
-    check(u.sys.statAt(place.fd, place.name, stat), () => `stat ${node.name}`);
-  }
-  node.data = findData(u, node, stat);
+  if (node.data === undefined) node.data = findData(u, node, known);
   return node.data;
 }
 
@@ -86,10 +80,13 @@ function refuse(what: LayerDir | LayerFile, why: string): never {
   throw fail('EIO', 'metacopy');
 }
 
-function findData(u: Union, node: FileNode, stat: Stat): FileData | null {
+/** `known`: attributes that were read just now. Most files have no mark, and are not asked for them. */
+function findData(u: Union, node: FileNode, known: Stat | null): FileData | null {
   const place = placeOf(u, node);
   const marks = readCopyMarks(u, place);
   if (marks === null) return null;
+  const stat = known ?? ownStat;
+  if (known === null) check(u.sys.statAt(place.fd, place.name, ownStat), () => `stat ${node.name}`);
   const from = new LayerFile(node.dir, node.base);
   const file = followed(u, node, from, marks);
   const fd = u.dirFds.fd(file.dir);

@@ -44,6 +44,8 @@ export interface Opened {
 /** Flags that mean something on the descriptor behind an open; the others the kernel has applied, or are its own. */
 const PASSED_ON = O_ACCMODE | O_TRUNC | O_DSYNC | O_SYNC | O_LARGEFILE | O_NOATIME;
 const elf = Buffer.from('\x7fELF', 'latin1');
+/** Where isCode reads: memory outside of the heap is dear to get and to collect. */
+const head = Buffer.alloc(elf.length);
 
 function wantsWrite(flags: number): boolean {
   return (flags & O_ACCMODE) !== O_RDONLY || (flags & O_TRUNC) !== 0;
@@ -187,8 +189,7 @@ export function refusePrivileges(u: Union, node: FileNode, owner: number): void 
 
 /** Whether what is open as `fd` is code, which nobody rewrites in place. */
 export function isCode(u: Union, fd: number): boolean {
-  const head = Buffer.alloc(4);
-  return u.sys.pread(fd, head, 0) === 4 && head.equals(elf);
+  return u.sys.pread(fd, head, 0) === elf.length && head.equals(elf);
 }
 
 function takeBacking(u: Union, node: FileNode, fd: number): Backing | null {
