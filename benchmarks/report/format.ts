@@ -41,6 +41,14 @@ export function align(lines: readonly (readonly string[])[], left = 2): string[]
   );
 }
 
+/** How often each case was measured; a run that was broken off has less than was asked for. */
+function repetitions({ rows, setting }: Results): string {
+  const cells = rows.flatMap((row) => Object.values(row.results));
+  const made = cells.reduce((most, { samples }) => Math.max(most, samples.length), 0);
+  const { repeat } = setting.options;
+  return made === repeat ? `${repeat}` : `${made} of ${repeat}`;
+}
+
 /** A label and its value for everything a reader must know before the figures. */
 export function settingLines(results: Results): [string, string][] {
   const { setting, competitors } = results;
@@ -54,7 +62,7 @@ export function settingLines(results: Results): [string, string][] {
     ['filesystem', host.filesystem],
     ['competitors', versions.join(' · ')],
     ['options', options.arguments.length === 0 ? 'none' : options.arguments.join(' ')],
-    ['repetitions', `${options.repeat}, ${options.layers} lowers where a row does not say how many`],
+    ['repetitions', `${repetitions(results)}, ${options.layers} lowers where a row does not say how many`],
     ['took', `${Math.round(setting.seconds)} s`],
   ];
 }

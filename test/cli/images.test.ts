@@ -14,12 +14,14 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { entry, file, onStore, program, tarOf } from '../support/images.js';
 import { freshDirectory, mainScript } from '../support/paths.js';
 
+/** Where the command is built, with what it needs. */
+const built = resolve(dirname(mainScript), '..', '..', '..');
 const base = freshDirectory('images');
 const root = join(base, 'store');
 const run = onStore(root);
@@ -157,19 +159,14 @@ t.test('two images on one layer; an image without its manifest can still be take
 });
 
 t.test('a store of somebody else can be read and not changed', { skip: process.geteuid?.() !== 0 }, async (t) => {
+  // The checkout may lie where a stranger cannot go: it is shown him here.
+  const shown = join(base, 'checkout');
+  mkdirSync(shown);
+  const main = join(shown, relative(built, mainScript));
+  const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, main];
+  const bound = 'mount --bind "$1" "$2" && shift 2 && cd / && exec env -u NODE_OPTIONS "$@"';
   const stranger = (...argv: string[]) =>
-    program([
-      'env',
-      '-u',
-      'NODE_OPTIONS',
-      'setpriv',
-      '--reuid=65534',
-      '--regid=65534',
-      '--clear-groups',
-      process.execPath,
-      mainScript,
-      ...argv,
-    ]);
+    program(['unshare', '--mount', 'sh', '-c', bound, 'sh', built, shown, ...nobody, ...argv]);
   chmodSync(base, 0o755);
   t.match(
     await stranger('images', '--root', root),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { loadCharts } from '../../../benchmarks/report/charts.js';
 import { parseResults } from '../../../benchmarks/report/document.js';
+import { settingLines } from '../../../benchmarks/report/format.js';
 import { html, linesOf } from '../../../benchmarks/report/html.js';
 import { BEGIN, END, publish, replaceFigures } from '../../../benchmarks/report/publish.js';
 import { text } from '../../../benchmarks/report/text.js';
@@ -33,6 +34,13 @@ t.test('the text has figures, ratios and what is not there', async (t) => {
   t.match(lines, 'failed: stat & <more> on fuse-overlayfs: EXDEV');
   t.match(lines, 'not measured: npm ci: not installed: npm');
   t.match(lines, 'left out: unionfs: not installed: unionfs');
+});
+
+t.test('a run that was broken off says so', async (t) => {
+  const repetitions = (rows: typeof sample.rows) => new Map(settingLines(results(rows))).get('repetitions');
+  t.match(repetitions(sample.rows), /^3, /);
+  t.match(repetitions([layers(1)]), /^1 of 3, /);
+  t.match(repetitions([]), /^0 of 3, /);
 });
 
 t.test('rows of one line are drawn together, a line of one point is none', async (t) => {
