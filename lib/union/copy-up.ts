@@ -186,7 +186,7 @@ function copyFound(
     copyExamined(u, layer, from, found, made, origin);
     if (fd !== null && data === null) orderCopy(u, fd.fd);
     if (parentUpper === null) keepNameless(u, node, made, work);
-    else publish(u, node, { ...made, stat, data, indexed }, parentUpper);
+    else publish(u, node, { fd: made.fd, name: made.name, stat, data, indexed }, parentUpper);
     // Without one name of its own the copy was published elsewhere, or is linked to more names.
     if (parentUpper === null || indexed !== null || node.aliases !== null) keepTimes(u, node, stat);
   } finally {
