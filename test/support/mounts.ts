@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { Agent } from './agent.js';
 import { type Config, missing } from './configs.js';
-import { eventually } from './expect.js';
+import { eventually, sleep } from './expect.js';
 import { type Ground, makeGround } from './ground.js';
 import { freshDirectory } from './paths.js';
 import {
@@ -21,6 +21,9 @@ import {
   unmountBelow,
 } from './server.js';
 import { type Comparison, checksumTree, readTree, type TreeSpec } from './tree.js';
+
+/** A server has long heard by then what the kernel forgot, milliseconds. */
+const FORGETTING = 100;
 
 export interface Setup {
   readonly config: Config;
@@ -160,9 +163,13 @@ export class Mounted {
     return this.#server !== undefined;
   }
 
-  /** The kernel drops its inodes of this mount. */
-  forget(): Promise<void> {
-    return dropCaches();
+  /** The kernel drops its inodes of this mount, and of those beneath what it lies on, which are held from above until then. */
+  async forget(): Promise<void> {
+    await dropCaches();
+    for (let ground = this.config.on?.config.on; ground !== undefined; ground = ground.config.on) {
+      await sleep(FORGETTING);
+      await dropCaches();
+    }
   }
 
   get #statsFile(): string {

@@ -16,6 +16,12 @@ export const lowerOnOurs: Known = {
   'rename: EXCHANGE of two files (lower)': handles,
 };
 
+/** Ours on ours on ours: what its upper lies on has it as a lower's too. */
+export const upperOnOurs: Known = {
+  'rename: a file to a new name': handles,
+  'rename: EXCHANGE of two files': handles,
+};
+
 const kernelOnOurs: Known = {
   ...kernelKnown,
   ...lowerOnOurs,
