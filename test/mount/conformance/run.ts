@@ -22,7 +22,7 @@ interface Item {
 /** Cases that a configuration cannot pass, `family: case` -> reason; a passing one is a failure, unless the reason begins with AT_TIMES. */
 export type Known = Readonly<Record<string, string>>;
 
-/** Of a case that what lies beneath fails in some runs. */
+/** Of a case that fails by what lies beneath, unless another test file, which runs at the same time, has the machine's caches dropped. */
 export const AT_TIMES = 'at times: ';
 
 export interface Plan {
