@@ -78,6 +78,11 @@ class LatePlane implements DataPlane {
     this.#unlogged?.mirror(fh, nodeid, inoLow, inoHigh, valid) ?? -errno.EBADF;
   mirrorDirectory: DataPlane['mirrorDirectory'] = (nodeid, fd, inoLow, inoHigh, nlink, valid, openToChange) =>
     this.#unlogged?.mirrorDirectory(nodeid, fd, inoLow, inoHigh, nlink, valid, openToChange);
+  serveRows: DataPlane['serveRows'] = (nodeid, number, table, told, directories, valid) =>
+    this.#unlogged?.serveRows(nodeid, number, table, told, directories, valid);
+  endRows = (nodeid: number): void => this.channel?.endRows(nodeid);
+  dropRows = (number: number): void => this.channel?.dropRows(number);
+  putRows: DataPlane['putRows'] = (nodeid, into, cells) => this.channel?.putRows(nodeid, into, cells) ?? 0;
   unmirror = (nodeid: number): void => this.channel?.unmirror(nodeid);
   reclaim = (): number => this.channel?.reclaim() ?? 0;
   backingOpen = (fd: number): number => {

@@ -51,6 +51,10 @@ Channel::~Channel() {
   Drop(env_, &told_ref_);
   Drop(env_, &directories_ref_);
   Drop(env_, &filter_ref_);
+  for (auto& [number, refs] : rows_refs_) {
+    Drop(env_, &refs.table);
+    Drop(env_, &refs.told);
+  }
 }
 
 void Channel::Tell(napi_value told, double* numbers, size_t length) {
@@ -62,6 +66,22 @@ void Channel::HeedNegatives(napi_value directories, napi_value filter, const Neg
   Keep(env_, directories, &directories_ref_);
   Keep(env_, filter, &filter_ref_);
   plane_.negatives().Heed(known, valid);
+}
+
+void Channel::KnowRows(uint64_t number, napi_value table, napi_value told, const RowNodes::Rows& rows) {
+  RowsRefs& refs = rows_refs_[number];
+  Keep(env_, table, &refs.table);
+  Keep(env_, told, &refs.told);
+  plane_.row_nodes().Know(number, rows);
+}
+
+void Channel::DropRows(uint64_t number) {
+  plane_.row_nodes().Drop(number);
+  auto found = rows_refs_.find(number);
+  if (found == rows_refs_.end()) return;
+  Drop(env_, &found->second.table);
+  Drop(env_, &found->second.told);
+  rows_refs_.erase(found);
 }
 
 bool Channel::CreateBuffers(napi_value object) {
@@ -178,7 +198,8 @@ bool Channel::ReadOne(int* end) {
   ssize_t length = read(device_, request_, request_size_);
   if (length > 0) {
     counters_.requests++;
-    if (!plane_.Serve(request_, static_cast<size_t>(length))) Dispatch(static_cast<size_t>(length));
+    size_t left = static_cast<size_t>(length);
+    if (!plane_.Serve(request_, &left)) Dispatch(left);
     return true;
   }
   int code = length < 0 ? errno : ENODEV;

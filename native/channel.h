@@ -8,6 +8,8 @@
 #include <node_api.h>
 #include <uv.h>
 
+#include <unordered_map>
+
 #include "data_plane.h"
 #include "patience.h"
 #include "wakefulness.h"
@@ -37,6 +39,9 @@ class Channel {
   void Tell(napi_value told, double* numbers, size_t length);
   // What Negatives::Heed says; the memory of `known` is that of `directories` and `filter`.
   void HeedNegatives(napi_value directories, napi_value filter, const Negatives::Known& known, double valid);
+  // What RowNodes::Know says; the memory of `rows` is that of `table` and `told`.
+  void KnowRows(uint64_t number, napi_value table, napi_value told, const RowNodes::Rows& rows);
+  void DropRows(uint64_t number);
 
   int device() const { return device_; }
   DataPlane& plane() { return plane_; }
@@ -51,6 +56,10 @@ class Channel {
     int open;
     Channel* channel;
     napi_async_cleanup_hook_handle hook;
+  };
+
+  struct RowsRefs {
+    napi_ref table = nullptr, told = nullptr;
   };
 
   static void OnPoll(uv_poll_t* handle, int status, int events);
@@ -79,6 +88,7 @@ class Channel {
   size_t reply_size_ = 0;
   napi_ref request_ref_ = nullptr, reply_ref_ = nullptr, told_ref_ = nullptr;
   napi_ref directories_ref_ = nullptr, filter_ref_ = nullptr;
+  std::unordered_map<uint64_t, RowsRefs> rows_refs_;
 
   Poll* poll_ = nullptr;
   bool stopped_ = false;

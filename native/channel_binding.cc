@@ -6,6 +6,7 @@
 
 #include "channel.h"
 #include "modules.h"
+#include "name_table_args.h"
 #include "node_api_util.h"
 
 namespace stratafs {
@@ -156,6 +157,46 @@ napi_value Unmirror(Args& args, Channel& channel) {
   return Undefined(args.env());
 }
 
+napi_value ServeRows(Args& args, Channel& channel) {
+  int64_t nodeid = args.I64(0), number = args.I64(1);
+  void* table = nullptr;
+  size_t bytes = 0;
+  if (napi_get_arraybuffer_info(args.env(), args.raw(2), &table, &bytes) != napi_ok) args.Wrong(2, "an ArrayBuffer");
+  Bytes told = args.Typed(3, napi_uint32_array, "a Uint32Array");
+  Bytes directories = args.Typed(4, napi_int32_array, "an Int32Array");
+  double valid = args.F64(5);
+  if (args.ok() && (told.length == 0 || bytes < (told.length - 1) * NameTable::kRowBytes)) args.Wrong(3, "one more than rows");
+  if (!args.ok()) return args.Refuse();
+  const size_t count = told.length - 1;
+  const int32_t* fds = reinterpret_cast<int32_t*>(directories.data);
+  const uint64_t key = static_cast<uint64_t>(number);
+  channel.KnowRows(key, args.raw(2), args.raw(3), {NameTable(table, count), count, reinterpret_cast<uint32_t*>(told.data)});
+  channel.plane().row_nodes().Serve(static_cast<uint64_t>(nodeid), key, std::vector<int>(fds, fds + directories.length), valid);
+  return Undefined(args.env());
+}
+
+napi_value EndRows(Args& args, Channel& channel) {
+  int64_t nodeid = args.I64(0);
+  if (!args.ok()) return args.Refuse();
+  channel.plane().row_nodes().End(static_cast<uint64_t>(nodeid));
+  return Undefined(args.env());
+}
+
+napi_value DropRows(Args& args, Channel& channel) {
+  int64_t number = args.I64(0);
+  if (!args.ok()) return args.Refuse();
+  channel.DropRows(static_cast<uint64_t>(number));
+  return Undefined(args.env());
+}
+
+napi_value PutRows(Args& args, Channel& channel) {
+  int64_t nodeid = args.I64(0);
+  Bytes into = args.U8(1);
+  PutCells* cells = PutCellsOf(&args, 2, into);
+  if (!args.ok()) return args.Refuse();
+  return Number(args.env(), channel.plane().row_nodes().Put(static_cast<uint64_t>(nodeid), into.data, cells));
+}
+
 napi_value Ioctls(Args& args, Channel& channel) {
   Bytes commands = args.Typed(0, napi_uint32_array, "a Uint32Array");
   if (!args.ok()) return args.Refuse();
@@ -197,6 +238,7 @@ napi_value CountersOf(Args& args, Channel& channel) {
   SetNamed(args.env(), out, "stood", Number(args.env(), static_cast<double>(counters.stood.load())));
   SetNamed(args.env(), out, "mirrored", Number(args.env(), static_cast<double>(counters.mirrored.load())));
   SetNamed(args.env(), out, "missed", Number(args.env(), static_cast<double>(counters.missed.load())));
+  SetNamed(args.env(), out, "found", Number(args.env(), static_cast<double>(counters.found.load())));
   SetNamed(args.env(), out, "mirrors", Number(args.env(), static_cast<double>(channel.plane().mirrors().size())));
   SetNamed(args.env(), out, "idle", Number(args.env(), static_cast<double>(channel.plane().standing().idle())));
   SetNamed(args.env(), out, "attached", Number(args.env(), static_cast<double>(channel.plane().attached())));
@@ -230,6 +272,8 @@ napi_value OpenChannel(napi_env env, napi_callback_info info) {
                             {"stand", Of<Stand>},           {"withdraw", Of<Withdraw>},
                             {"reclaim", Of<Reclaim>},       {"ioctls", Of<Ioctls>},
                             {"tell", Of<Tell>},             {"negatives", Of<HeedNegatives>},
+                            {"serveRows", Of<ServeRows>},   {"endRows", Of<EndRows>},
+                            {"dropRows", Of<DropRows>},     {"putRows", Of<PutRows>},
                             {"mirror", Of<Mirror>},
                             {"mirrorDirectory", Of<MirrorDirectory>}, {"unmirror", Of<Unmirror>},
                             {"backingOpen", Of<OpenBacking>}, {"backingClose", Of<CloseBacking>},

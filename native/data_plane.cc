@@ -77,7 +77,8 @@ ssize_t WriteFully(int fd, const uint8_t* from, size_t size, int64_t offset) {
 
 DataPlane::DataPlane(int device, Counters* counters)
     : device_(device), counters_(counters), answers_(device, counters), splicer_(device, &answers_),
-      standing_(IdleMax()), mirrors_(&answers_, counters), negatives_(&answers_, counters), fsyncs_(&answers_) {}
+      standing_(IdleMax()), mirrors_(&answers_, counters), negatives_(&answers_, counters),
+      row_nodes_(&answers_, counters), fsyncs_(&answers_) {}
 
 DataPlane::~DataPlane() {
   Stop();
@@ -119,14 +120,16 @@ int DataPlane::Mirror(uint64_t fh, uint64_t nodeid, uint64_t ino, double valid) 
   return 0;
 }
 
-bool DataPlane::Serve(uint8_t* request, size_t length) {
+bool DataPlane::Serve(uint8_t* request, size_t* length) {
   fuse::InHeader header;
-  if (length < sizeof header) return false;
+  if (*length < sizeof header) return false;
   memcpy(&header, request, sizeof header);
-  if (header.len != length) return false;
+  if (header.len != *length) return false;
   uint8_t* body = request + sizeof header;
-  const size_t size = length - sizeof header;
-  if (header.opcode == fuse::kLookup) return negatives_.Serve(header, body, size);
+  const size_t size = *length - sizeof header;
+  if (header.opcode == fuse::kLookup) return negatives_.Serve(header, body, size) || row_nodes_.Lookup(header, body, size);
+  if (header.opcode == fuse::kForget) return size >= sizeof(fuse::ForgetIn) && ServeForget(header, body);
+  if (header.opcode == fuse::kBatchForget) return row_nodes_.ForgetMany(request, length);
   if (header.opcode == fuse::kRead) return size >= sizeof(fuse::ReadIn) && ServeRead(header, body);
   if (header.opcode == fuse::kWrite) return size >= sizeof(fuse::WriteIn) && ServeWrite(header, body);
   if (header.opcode == fuse::kOpen) return size >= sizeof(fuse::OpenIn) && ServeOpen(header, body);
@@ -135,6 +138,12 @@ bool DataPlane::Serve(uint8_t* request, size_t length) {
   if (header.opcode == fuse::kFsync) return size >= sizeof(fuse::FsyncIn) && ServeFsync(header, body);
   if (header.opcode == fuse::kInterrupt) return size >= sizeof(fuse::InterruptIn) && ServeInterrupt(body);
   return mirrors_.Serve(header, body, size);
+}
+
+bool DataPlane::ServeForget(const fuse::InHeader& header, const uint8_t* body) {
+  fuse::ForgetIn in;
+  memcpy(&in, body, sizeof in);
+  return row_nodes_.Forget(header.nodeid, in.nlookup);
 }
 
 // Many programs ask each file that they open whether it is a terminal.

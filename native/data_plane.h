@@ -1,6 +1,7 @@
 // Answers READ, WRITE and FSYNC of granted handles from their descriptors, inline when that cannot block,
 // on a few worker threads otherwise; OPEN where a handle stands for it (standing.h); RELEASE, of which JavaScript is told later;
-// attributes where they are the host's (mirrors.h); LOOKUP of what is not there (negatives.h); IOCTL that nobody knows.
+// attributes where they are the host's (mirrors.h); LOOKUP of what is not there (negatives.h) and of plain files
+// (row_nodes.h), and their FORGET; IOCTL that nobody knows.
 // Owns the granted descriptors and the workers.
 // Knows no JavaScript, no names and no policy: a grant is (fh, descriptor), nothing more.
 
@@ -22,6 +23,7 @@
 #include "mirrors.h"
 #include "negatives.h"
 #include "privileges.h"
+#include "row_nodes.h"
 #include "splicer.h"
 #include "standing.h"
 #include "unique_fd.h"
@@ -75,9 +77,11 @@ class DataPlane {
   Standing& standing() { return standing_; }
   Mirrors& mirrors() { return mirrors_; }
   Negatives& negatives() { return negatives_; }
+  RowNodes& row_nodes() { return row_nodes_; }
 
-  // True when the request was taken and is or will be answered; what is left of it is JavaScript's. JavaScript thread only.
-  bool Serve(uint8_t* request, size_t length);
+  // True when the request was taken and is or will be answered; what is left of it is JavaScript's, and may be shorter.
+  // JavaScript thread only.
+  bool Serve(uint8_t* request, size_t* length);
 
   // Answers what is queued, joins the workers, closes every granted descriptor.
   void Stop();
@@ -86,6 +90,7 @@ class DataPlane {
   void ReplyError(uint64_t unique, int code) { answers_.ReplyError(unique, code); }
 
  private:
+  bool ServeForget(const fuse::InHeader& header, const uint8_t* body);
   bool ServeOpen(const fuse::InHeader& header, const uint8_t* body);
   bool ServeRelease(const fuse::InHeader& header, uint8_t* body);
   bool EndUntold(uint64_t fh);
@@ -115,6 +120,7 @@ class DataPlane {
   Standing standing_;
   Mirrors mirrors_;
   Negatives negatives_;
+  RowNodes row_nodes_;
   double* told_ = nullptr;
   size_t told_length_ = 0;
   std::optional<std::vector<uint32_t>> commands_;

@@ -99,6 +99,24 @@ struct EntryOut {
 static_assert(sizeof(EntryOut) == 128, "fuse_entry_out");
 static_assert(offsetof(EntryOut, entry_valid_nsec) == 32, "fuse_entry_out.entry_valid_nsec");
 
+struct ForgetIn {
+  uint64_t nlookup;
+};
+static_assert(sizeof(ForgetIn) == 8, "fuse_forget_in");
+
+// So many of the next follow.
+struct BatchForgetIn {
+  uint32_t count;
+  uint32_t dummy;
+};
+static_assert(sizeof(BatchForgetIn) == 8, "fuse_batch_forget_in");
+
+struct ForgetOne {
+  uint64_t nodeid;
+  uint64_t nlookup;
+};
+static_assert(sizeof(ForgetOne) == 16, "fuse_forget_one");
+
 struct SetattrIn {
   uint32_t valid;
   uint32_t padding;

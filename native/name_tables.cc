@@ -6,15 +6,12 @@
 #include <vector>
 
 #include "dirent64.h"
-#include "fuse_abi.h"
 #include "modules.h"
-#include "name_hash.h"
-#include "node_api_util.h"
+#include "name_table.h"
+#include "name_table_args.h"
 
 namespace stratafs {
 namespace {
-
-constexpr size_t kNameMax = 255;
 
 struct Row {
   uint64_t hash;
@@ -24,27 +21,6 @@ struct Row {
   uint16_t source;
   uint8_t type;
   bool apart;
-};
-
-// The arrays of a table of `count` rows; the bytes of the names come last.
-struct Table {
-  double* keys;
-  uint32_t* inos;
-  uint32_t* ends;
-  uint16_t* sources;
-  uint8_t* kinds;
-  uint8_t* bytes;
-
-  static constexpr size_t kRowBytes = 8 + 8 + 4 + 2 + 1;
-
-  Table(void* at, size_t count) {
-    keys = static_cast<double*>(at);
-    inos = reinterpret_cast<uint32_t*>(keys + count);
-    ends = inos + 2 * count;
-    sources = reinterpret_cast<uint16_t*>(ends + count);
-    kinds = reinterpret_cast<uint8_t*>(sources + count);
-    bytes = kinds + count;
-  }
 };
 
 void AddRows(std::vector<Row>* rows, const uint8_t* records, size_t bytes, uint16_t source, uint32_t types,
@@ -85,8 +61,8 @@ napi_value TableOf(napi_env env, const std::vector<Row>& rows, const std::vector
   for (const Row& row : rows) bytes += row.apart ? 0 : row.length;
   void* data = nullptr;
   napi_value buffer = nullptr;
-  if (napi_create_arraybuffer(env, count * Table::kRowBytes + bytes, &data, &buffer) != napi_ok) return nullptr;
-  Table table(data, count);
+  if (napi_create_arraybuffer(env, count * NameTable::kRowBytes + bytes, &data, &buffer) != napi_ok) return nullptr;
+  NameTable table(data, count);
   size_t at = 0;
   uint32_t end = 0;
   uint64_t last = 0;
@@ -170,14 +146,6 @@ napi_value MergeNames(napi_env env, napi_callback_info info) {
   return out;
 }
 
-size_t Padded(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
-
-// A kind from here on: the row is left to the caller.
-constexpr uint8_t kTaken = 0x80;
-
-// Cells of putNames, the same as PUT in lib/sys/name-tables.ts.
-enum Cell { kAt = 0, kRoom = 1, kFrom = 2, kTo = 3, kStops = 4, kBefore = 5, kCells = 6 };
-
 // putNames(into, table, count, cells)
 napi_value PutNames(napi_env env, napi_callback_info info) {
   Args args(env, info);
@@ -186,40 +154,24 @@ napi_value PutNames(napi_env env, napi_callback_info info) {
   size_t bytes = 0;
   if (napi_get_arraybuffer_info(env, args.raw(1), &data, &bytes) != napi_ok) args.Wrong(1, "an ArrayBuffer");
   size_t count = args.U32(2);
-  Bytes given = args.Typed(3, napi_uint32_array, "a Uint32Array");
-  uint32_t* cells = reinterpret_cast<uint32_t*>(given.data);
-  if (args.ok() && given.length < kCells) args.Wrong(3, "six cells");
-  if (args.ok() && bytes < count * Table::kRowBytes) args.Wrong(1, "a table of so many rows");
-  if (args.ok() && (cells[kTo] > count || size_t{cells[kAt]} + cells[kRoom] > into.length)) args.Wrong(3, "in range");
+  PutCells* cells = PutCellsOf(&args, 3, into);
+  if (args.ok() && bytes < count * NameTable::kRowBytes) args.Wrong(1, "a table of so many rows");
+  if (args.ok() && cells->to > count) args.Wrong(3, "in range");
   if (!args.ok()) return args.Refuse();
-  Table table(data, count);
-  const size_t before = cells[kBefore];
-  const size_t fixed = before + sizeof(fuse::Dirent);
-  uint32_t row = cells[kFrom];
-  size_t at = cells[kAt], left = cells[kRoom];
+  const NameTable table(data, count);
   uint32_t listed = 0;
-  for (; row < cells[kTo]; row++) {
-    uint8_t kind = table.kinds[row];
+  for (; cells->from < cells->to; cells->from++) {
+    const uint8_t kind = table.kinds[cells->from];
     if (kind == 0) continue;
-    if (kind >= kTaken || (cells[kStops] >> (kind & 31) & 1) != 0) break;
-    uint32_t start = row == 0 ? 0 : table.ends[row - 1];
-    uint32_t length = table.ends[row] - start;
-    size_t size = Padded(fixed + length);
-    if (size > left) break;
-    uint8_t* record = into.data + at;
-    memset(record, 0, before);
-    fuse::Dirent head = {table.inos[2 * row] | uint64_t{table.inos[2 * row + 1]} << 32,
-                             static_cast<uint64_t>(table.keys[row]), length, kind};
-    memcpy(record + before, &head, sizeof head);
-    memcpy(record + fixed, table.bytes + start, length);
-    memset(record + fixed + length, 0, size - fixed - length);
-    at += size;
-    left -= size;
+    if (kind >= kTaken || (cells->stops >> (kind & 31) & 1) != 0) break;
+    const size_t size = table.SizeOf(cells->from, cells->before);
+    if (size > cells->room) break;
+    uint8_t* record = into.data + cells->at;
+    memset(record, 0, cells->before);
+    table.Put(cells->from, record, cells->before);
+    cells->Passed(size);
     listed++;
   }
-  cells[kAt] = static_cast<uint32_t>(at);
-  cells[kRoom] = static_cast<uint32_t>(left);
-  cells[kFrom] = row;
   return Number(env, listed);
 }
 

@@ -107,6 +107,7 @@ function kernel(answered: () => void): NativeChannel {
     counters: () => ({}),
     ...{ tell: () => undefined, negatives: () => undefined },
     ...{ mirror: fine, mirrorDirectory: () => undefined, unmirror: () => undefined },
+    ...{ serveRows: () => undefined, endRows: () => undefined, dropRows: () => undefined, putRows: fine },
     ...{ write: fine, attach: fine, swap: fine, detach: fine, backingOpen: () => 1, backingClose: fine },
     ...{ stand: fine, withdraw: () => false, reclaim: fine, ioctls: () => {} },
   };

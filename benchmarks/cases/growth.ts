@@ -45,7 +45,7 @@ function pair(
 }
 
 function nodes(scale: Scale, count: number): Case[] {
-  const row = { recipe: many(scale.layers, count), once: count > 100_000 };
+  const row = { recipe: many(scale.layers, count), once: count >= 100_000 };
   return pair('node', count, row, async (bench) => {
     await bench.client('walk', 'warm');
     const timing = await bench.client('walk', 'many');
@@ -54,7 +54,7 @@ function nodes(scale: Scale, count: number): Case[] {
 }
 
 function openFiles(scale: Scale, count: number): Case[] {
-  const row = { recipe: tree(scale.layers, count / 50, 50) };
+  const row = { recipe: tree(scale.layers, count / 50, 50), once: count >= 10_000 };
   return pair('open file', count, row, async (bench) => {
     await bench.client('open-read', bench.list('warm'));
     const held = await bench.hold('hold', bench.list('tree'));

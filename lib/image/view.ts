@@ -33,6 +33,10 @@ const noPlane: DataPlane = {
   mirror: () => 0,
   mirrorDirectory: () => undefined,
   unmirror: () => undefined,
+  serveRows: () => undefined,
+  endRows: () => undefined,
+  dropRows: () => undefined,
+  putRows: () => 0,
   backingOpen: () => 0,
   backingClose: () => 0,
 };

@@ -10,6 +10,15 @@ export abstract class KernelNode {
   nlookup = 0;
 }
 
+/** Nodes that the kernel knows and that are in no table until somebody asks for one. */
+export interface OtherNodes<N> {
+  readonly size: number;
+  /** Makes the node that the kernel calls `id`, which takes its place in the table with that; undefined: there is none. */
+  node(id: number): N | undefined;
+  /** Of the one called `id`, which was forgotten: how many objects are worth nothing without such nodes. */
+  namesBeside(id: number): number;
+}
+
 /** So many ids in a row share a page. */
 const PAGE = 64;
 
@@ -28,26 +37,34 @@ export class NodeTable<N extends KernelNode> {
   #next = ROOT_ID as number;
   #size = 0;
   readonly #onGone: (node: N) => void;
+  readonly #others: OtherNodes<N> | null;
   /** Hears how many objects went with each node that goes. */
   onLoss: (count: number) => void = () => {};
 
   /** `onGone` hears of each node that the kernel has wholly forgotten. */
-  constructor(onGone: (node: N) => void) {
+  constructor(onGone: (node: N) => void, others: OtherNodes<N> | null = null) {
     this.#onGone = onGone;
+    this.#others = others;
   }
 
   get size(): number {
-    return this.#size;
+    return this.#size + (this.#others?.size ?? 0);
   }
 
   get(id: number): N | undefined {
-    return this.#pages.get(Math.floor(id / PAGE))?.slots[id % PAGE] ?? undefined;
+    return this.#pages.get(Math.floor(id / PAGE))?.slots[id % PAGE] ?? this.#others?.node(id);
   }
 
   /** Gives a node its id; the first one is the root. */
   add(node: N): NodeId {
-    assert(node.id === 0, 'a node gets one id');
     const id = nodeId(this.#next++);
+    this.take(node, id, 0);
+    return id;
+  }
+
+  /** Gives a node an id that no other has, of which the kernel was told `nlookup` times. */
+  take(node: N, id: NodeId, nlookup: number): void {
+    assert(node.id === 0, 'a node gets one id');
     const number = Math.floor(id / PAGE);
     let page = this.#pages.get(number);
     if (page === undefined) {
@@ -58,7 +75,7 @@ export class NodeTable<N extends KernelNode> {
     page.live += 1;
     this.#size += 1;
     node.id = id;
-    return id;
+    node.nlookup = nlookup;
   }
 
   /** One more reply carries `node`. */
@@ -70,6 +87,7 @@ export class NodeTable<N extends KernelNode> {
   /** The kernel dropped `count` references, or a reply with one was not delivered. */
   forget(id: number, count: number): void {
     const node = this.get(id);
+    if (node === undefined) this.onLoss(this.#others?.namesBeside(id) ?? 0);
     if (node === undefined || id === ROOT_ID) return;
     assert(node.nlookup >= count, 'the kernel forgets no more than it was told');
     node.nlookup -= count;

@@ -25,6 +25,7 @@ export class Context {
   readonly habit = new ListingHabit();
   /** References given out by the reply at hand. */
   readonly #nodes: Inode[] = [];
+  readonly #rows: { readonly dir: DirNode; readonly from: number; readonly to: number }[] = [];
   #fh = 0;
 
   constructor(
@@ -74,6 +75,11 @@ export class Context {
     this.#nodes.push(node);
   }
 
+  /** The reply will carry the rows `from`..`to` of `dir`, see union/row-nodes.ts. */
+  grantRows(dir: DirNode, from: number, to: number): void {
+    if (to > from) this.#rows.push({ dir, from, to });
+  }
+
   /** The reply will carry `fh`. */
   grantHandle(fh: number): void {
     this.#fh = fh;
@@ -96,6 +102,7 @@ export class Context {
 
   delivered(): void {
     this.#nodes.length = 0;
+    this.#rows.length = 0;
     this.#fh = 0;
   }
 
@@ -106,6 +113,7 @@ export class Context {
     this.#fh = 0;
     if (fh !== 0) release(this.u, fh);
     for (const node of nodes) this.u.nodes.forget(node.id, 1);
+    for (const { dir, from, to } of this.#rows.splice(0)) this.u.rowNodes.untell(dir, from, to);
   }
 }
 

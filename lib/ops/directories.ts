@@ -49,6 +49,20 @@ function runOf(c: Context, plus: boolean): Run {
   };
 }
 
+/** Puts packed names into the reply with their attributes, as nodes without an object. */
+function runOfNodes(c: Context, dir: DirNode): Run {
+  return (_packed, from, to) => {
+    c.dirents.fill(true, (into, at, room, before) => {
+      cells.set([at, room, from, to, 0, before]);
+      c.u.plane.putRows(dir.id, into, cells);
+      return (cells[PUT.at] as number) - at;
+    });
+    const end = cells[PUT.from] as number;
+    c.grantRows(dir, from, end);
+    return end;
+  };
+}
+
 export function onReaddir(c: Context, r: Of<'READDIR'>): void {
   const dir = c.directory(r.nodeid);
   const { numbers } = c.u;
@@ -75,6 +89,8 @@ export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
   if (dir.dead || !dots(c, dir, r.body.offset, true)) return;
   const filled = fills(c, dir, r.body.offset);
   const { numbers } = c.u;
+  if (filled) c.u.rowNodes.learn(c.u, dir, namesIn(c.u, dir).entries.size, c.validity);
+  else c.u.rowNodes.end(c.u, dir.id);
   const each = (name: string, entry: Entry, cookie: number): boolean => {
     if (!c.dirents.fits(name, true)) return false;
     const node = filled || entry.kind === DT_DIR ? listedNode(c.u, dir, name, entry, c.stat) : null;
@@ -85,7 +101,7 @@ export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
     c.grant(node);
     return c.dirents.addPlus(node.id, 0, c.validity, c.attrValidity(node), c.stat.words, cookie, entry.kind, name);
   };
-  listNames(c.u, dir, r.body.offset, each, filled ? null : runOf(c, true));
+  listNames(c.u, dir, r.body.offset, each, filled ? runOfNodes(c, dir) : runOf(c, true));
 }
 
 export function onFsyncdir(c: Context, r: Of<'FSYNCDIR'>): undefined | Promise<Answer> {

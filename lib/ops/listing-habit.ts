@@ -38,6 +38,11 @@ export class ListingHabit {
     return !this.#bare.has(dir);
   }
 
+  /** Whether it matters who asks for names in `dir`. */
+  counts(dir: object): boolean {
+    return this.#bare.has(dir) && (!this.#fills || (this.#trying && this.#asked < ENOUGH));
+  }
+
   /** Somebody asked for a name in `dir` that is no directory; walkers enter those whatever they do with files. */
   asked(dir: object): void {
     if (!this.#bare.has(dir)) return;

@@ -28,7 +28,10 @@ export function onLookup(c: Context, r: Of<'LOOKUP'>): void {
     c.u.negatives.learn(dir);
     c.reply.negativeEntry(c.validity);
   } else {
-    if (node instanceof FileNode) c.habit.asked(dir);
+    if (node instanceof FileNode) {
+      c.habit.asked(dir);
+      if (!c.habit.counts(dir)) c.u.rowNodes.learn(c.u, dir, 1, c.validity);
+    }
     c.entry(node);
   }
 }

@@ -57,6 +57,17 @@ export class ScriptPlane implements DataPlane {
 
   unmirror(): void {}
 
+  /** Each LOOKUP comes to JavaScript. */
+  serveRows(): void {}
+
+  endRows(): void {}
+
+  dropRows(): void {}
+
+  putRows(): number {
+    return 0;
+  }
+
   reclaim(): number {
     return 0;
   }

@@ -66,6 +66,26 @@ export interface NativeChannel {
   ): void;
   /** Ends that for `nodeid`; 0: for all. */
   unmirror(nodeid: number): void;
+  /**
+   * LOOKUP in directory `nodeid` of a plain file among the rows of `table` (PackedNames), and FORGET of it, are answered without
+   * us from now on: as the node that union/row-nodes.ts knows by `number` and the row. `told` has how often the kernel was told
+   * of each row, and at its end of how many rows; both may be written by either. A row is found in the directory open as
+   * `directories[source]`, which stays the caller's, and not by them where that is -1. `valid`: seconds.
+   */
+  serveRows(
+    nodeid: number,
+    number: number,
+    table: ArrayBuffer,
+    told: Uint32Array,
+    directories: Int32Array,
+    valid: number,
+  ): void;
+  /** Ends that for LOOKUP; what the kernel was told stays. */
+  endRows(nodeid: number): void;
+  /** The table is gone. */
+  dropRows(number: number): void;
+  /** `putNames` of rows in directory `nodeid` with their attributes, which tells the kernel of them; returns how many. */
+  putRows(nodeid: number, into: Uint8Array, cells: Uint32Array): number;
   /** From now on IOCTL reaches us with these commands only; others are ENOTTY. */
   ioctls(commands: Uint32Array): void;
   /** FUSE_DEV_IOC_BACKING_OPEN: a backing id > 0, or -errno. */
@@ -73,7 +93,7 @@ export interface NativeChannel {
   backingClose(id: number): number;
   /** Stops polling; the descriptor stays open. */
   stop(): void;
-  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, mirrored, missed, attached, wishes; idle and mirrors now. */
+  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, mirrored, missed, found, attached, wishes; idle and mirrors now. */
   counters(): Record<string, number>;
 }
 

@@ -37,6 +37,7 @@ import { Negatives } from './negatives.js';
 import type { MountOptions } from './options.js';
 import type { OverrideCalls } from './override-calls.js';
 import { overridesOf } from './overrides.js';
+import { RowNodes } from './row-nodes.js';
 import { dropFrozen } from './sealing.js';
 import { withShownIds } from './shown-ids.js';
 import type { DataPlane, Staleness, Union } from './union.js';
@@ -244,13 +245,18 @@ function weave(parts: Parts): Union {
   numbers.mix(scratch.dev, scratch.inoLow, scratch.inoHigh);
   root.inoLow = numbers.low;
   root.inoHigh = numbers.high;
+  const rowNodes = new RowNodes();
   const u: Union = {
     ...parts,
-    dirFds: new DirFds(sys, Math.min(DIR_FDS, sys.raiseFileLimit() >> 2), (nodeid) => plane.unmirror(nodeid)),
+    dirFds: new DirFds(sys, Math.min(DIR_FDS, sys.raiseFileLimit() >> 2), (nodeid) => {
+      plane.unmirror(nodeid);
+      rowNodes.end(u, nodeid);
+    }),
     listings: new LRUCache({ max: LISTINGS }),
-    nodes: new NodeTable<Inode>((node) => forgetNode(u, node)),
+    nodes: new NodeTable<Inode>((node) => forgetNode(u, node), rowNodes),
     handles: new HandleTable<FileHandle>(),
     negatives: new Negatives(numbers.hash),
+    rowNodes,
     root,
     hardLinks: new Map(),
     filling: new Map(),

@@ -61,7 +61,7 @@ export class DirFds {
   readonly #sys: Syscalls;
   readonly #cache: LRUCache<LayerDir, number>;
   /** Borrowed descriptors, by whom. */
-  readonly #lent = new Map<number, number>();
+  readonly #lent = new Map<number, number[]>();
   readonly #takeBack: (borrower: number) => void;
 
   /** `takeBack` is called before a descriptor closes that was lent. */
@@ -89,16 +89,16 @@ export class DirFds {
   /** The same until it is taken back. */
   lend(dir: LayerDir, borrower: number): number {
     const fd = this.fd(dir);
-    if (dir.parent !== null) this.#lent.set(fd, borrower);
+    if (dir.parent === null) return fd;
+    const borrowers = this.#lent.get(fd);
+    if (borrowers === undefined) this.#lent.set(fd, [borrower]);
+    else if (!borrowers.includes(borrower)) borrowers.push(borrower);
     return fd;
   }
 
   #close(fd: number): void {
-    const borrower = this.#lent.get(fd);
-    if (borrower !== undefined) {
-      this.#lent.delete(fd);
-      this.#takeBack(borrower);
-    }
+    for (const borrower of this.#lent.get(fd) ?? []) this.#takeBack(borrower);
+    this.#lent.delete(fd);
     this.#sys.close(fd);
   }
 

@@ -20,6 +20,7 @@ export function forgetNode(u: Union, node: Inode): void {
   if (node instanceof FileNode) {
     for (const { parent, name } of namesOf(node)) detach(parent, name, node);
     unidentify(u, node);
+    u.rowNodes.strays.delete(node);
     dropCopy(node);
     withdraw(u, node);
   } else {
@@ -42,11 +43,12 @@ function forgetDirectory(u: Union, dir: DirNode): void {
   u.walks.get(dir)?.stepping.giveUp();
   u.walks.delete(dir);
   const index = dir.index;
-  if (index !== null && index.liveNodes > 0) {
+  if (index?.inUse) {
     for (const [name, entry] of index.entries.live()) {
       if (entry.node instanceof FileNode) loseDirectory(u, entry.node, dir, name);
     }
   }
+  u.rowNodes.drop(u, dir);
   for (const part of dir.stack) u.dirFds.drop(part);
   if (index !== null) u.listings.delete(index);
 }
@@ -69,6 +71,7 @@ function standAlone(u: Union, file: FileNode): boolean {
   const fd = openAtPlace(u, placeOf(u, file), O_PATH);
   if (fd < 0) return false;
   file.orphan = new OwnedFd(u.sys, fd);
+  u.rowNodes.strays.add(file);
   if (u.sys.statAt(fd, '', u.scratch) === 0) identify(u, file, u.scratch.identity());
   return true;
 }

@@ -83,6 +83,15 @@ export function takeNumber(entry: Entry, node: Inode): void {
   entry.numbered = true;
 }
 
+/** Rows of packed names that the kernel knows though they have no object. */
+export interface HeldRows {
+  /** How many. */
+  readonly live: number;
+  /** `entry` was made of `row`: if the kernel knows the file, it gets its node. */
+  wake(row: number, name: string, entry: Entry): void;
+  rows(): Iterable<number>;
+}
+
 /**
  * name -> Entry. Most names that one lower alone has are packed; such a name gets an object when it is asked for, and loses
  * it when the kernel forgets what it shows.
@@ -93,6 +102,7 @@ export class Names {
   readonly #unpacked = new Map<string, Entry>();
   packed: PackedNames | null = null;
   packedDirs: readonly (LayerDir | null)[] = [];
+  held: HeldRows | null = null;
 
   get size(): number {
     return this.#entries.size + (this.packed?.size ?? 0);
@@ -123,6 +133,7 @@ export class Names {
     if (at < 0) return undefined;
     const entry = this.#made(this.packed.takeAt(at) as PackedRecord);
     this.#unpacked.set(name, entry);
+    this.held?.wake(at, name, entry);
     return entry;
   }
 
@@ -151,7 +162,9 @@ export class Names {
     const record = this.packed?.takeAt(at) ?? null;
     if (record === null) return null;
     const { name, cookie } = record;
-    return { name, entry: this.#unpacked.get(name) ?? this.#made(record), cookie };
+    const entry = this.#unpacked.get(name) ?? this.#made(record);
+    this.held?.wake(at, name, entry);
+    return { name, entry, cookie };
   }
 
   /** `entry` of `name` shows a node now. */
@@ -166,6 +179,7 @@ export class Names {
 
   /** Names that show nodes. */
   live(): [string, Entry][] {
+    for (const row of this.held?.rows() ?? []) this.packedAt(row);
     return [...this.#entries, ...this.#unpacked].filter(([, entry]) => entry.node !== null);
   }
 
@@ -191,7 +205,7 @@ export class Names {
 /** The names of one merged directory, whiteouts of the upper included. */
 export class DirIndex {
   readonly entries = new Names();
-  /** Entries whose node the kernel knows; the index stays while there are any. */
+  /** Entries that show a node. */
   liveNodes = 0;
   /** The upper's part holds entries that were copied up or moved in (their d_ino is elsewhere). */
   impure = false;
@@ -199,6 +213,11 @@ export class DirIndex {
   holdsNested = false;
   /** Of its names in the filter of negatives.ts; 0: they are not there. */
   salt = 0;
+
+  /** The kernel knows a file or directory that it has: it stays. */
+  get inUse(): boolean {
+    return this.liveNodes > 0 || (this.entries.held?.live ?? 0) > 0;
+  }
 }
 
 /** A large directory whose names are read between requests, and the stack that is read. */

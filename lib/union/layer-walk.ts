@@ -24,7 +24,7 @@ const AUFS = '.wh..wh.';
 /** Directories of so many names are read in steps, and only names that the bottom layer alone has are packed. */
 const LARGE = 10_000;
 /** Fewer names are not worth a table. */
-const PACKED_LEAST = 16;
+const PACKED_LEAST = 4;
 /** Bits of d_types that do not tell what a name is; with xattr whiteouts, files too; of copies, all. */
 const UNTOLD = (1 << DT_CHR) | (1 << DT_UNKNOWN);
 const UNTOLD_FILES = UNTOLD | (1 << DT_REG);

@@ -258,6 +258,11 @@ export class PackedNames {
     return this.#columns.table;
   }
 
+  /** Rows, removed ones too. */
+  get count(): number {
+    return this.#columns.ends.length;
+  }
+
   get cookies(): Float64Array {
     return this.#columns.keys;
   }

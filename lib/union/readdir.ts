@@ -10,6 +10,7 @@ import { type DirIndex, type DirNode, type Entry, type Inode, type Listing, take
 import { keepsOrigins } from './layers.js';
 import { namesIn, nodeOf } from './lookup.js';
 import { firstAbove, type PackedNames } from './packed-names.js';
+import { rowsTellAll } from './row-nodes.js';
 import type { Union } from './union.js';
 
 /** Cookies of `.` and `..`; those of names are above. */
@@ -106,12 +107,6 @@ export function listNames(
 
 function rowsBefore(packed: Float64Array, cookie: number | undefined): number {
   return cookie === undefined ? packed.length : firstAbove(packed, cookie);
-}
-
-/** The numbers in the rows of packed names are those that users see. */
-function rowsTellAll(u: Union, { entries }: DirIndex): boolean {
-  if (entries.packed === null || !u.numbers.plain) return false;
-  return entries.packedDirs.every((dir) => dir === null || !keepsOrigins(dir.layer));
 }
 
 /** The node of a listed name; null when a lookup of it fails, which spoils no listing. */

@@ -158,6 +158,7 @@ export function bury(u: Union, node: DirNode): void {
   node.dead = true;
   node.parent = null;
   u.negatives.unlearn(node);
+  u.rowNodes.drop(u, node);
   node.index = null;
   for (const part of node.stack) u.dirFds.drop(part);
 }

@@ -7,7 +7,8 @@ import type { Union } from './union.js';
 export function trimUnion(u: Union): void {
   u.listings.clear();
   closeIdle(u);
-  if (u.root.index?.liveNodes !== 0) return;
+  if (u.root.index === null || u.root.index.inUse) return;
   u.negatives.unlearn(u.root);
+  u.rowNodes.drop(u, u.root);
   u.root.index = null;
 }

@@ -15,6 +15,7 @@ import type { InodeNumbers } from './inode-numbers.js';
 import type { Layer } from './layers.js';
 import type { Negatives } from './negatives.js';
 import type { MountOptions } from './options.js';
+import type { RowNodes } from './row-nodes.js';
 import type { Workdir } from './workdir.js';
 
 /** Who asks: ids as the host's filesystems know them, and the file mode creation mask. */
@@ -30,6 +31,7 @@ export type DataPlane = Pick<
   | ('attach' | 'swap' | 'detach')
   | ('stand' | 'withdraw' | 'reclaim')
   | ('mirror' | 'mirrorDirectory' | 'unmirror')
+  | ('serveRows' | 'endRows' | 'dropRows' | 'putRows')
   | ('backingOpen' | 'backingClose')
 >;
 
@@ -56,6 +58,8 @@ export interface Union {
   readonly numbers: InodeNumbers;
   /** Whom the data plane asks for names that are absent. */
   readonly negatives: Negatives;
+  /** Nodes of which the data plane alone knows. */
+  readonly rowNodes: RowNodes;
   readonly features: Features;
   /** null on a read-only mount. */
   readonly workdir: Workdir | null;

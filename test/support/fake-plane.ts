@@ -70,6 +70,32 @@ export class FakePlane implements DataPlane {
     else this.mirrors.delete(nodeid);
   }
 
+  /** Directories whose plain files are answered for, and by which table. */
+  readonly rows = new Map<number, { number: number; told: Uint32Array; directories: Int32Array }>();
+
+  serveRows(
+    nodeid: number,
+    number: number,
+    _table: ArrayBuffer,
+    told: Uint32Array,
+    directories: Int32Array,
+    _valid: number,
+  ): void {
+    this.rows.set(nodeid, { number, told, directories });
+  }
+
+  endRows(nodeid: number): void {
+    this.rows.delete(nodeid);
+  }
+
+  dropRows(number: number): void {
+    for (const [nodeid, rows] of this.rows) if (rows.number === number) this.rows.delete(nodeid);
+  }
+
+  putRows(): number {
+    return 0;
+  }
+
   backingOpen(_fd: number): number {
     if (this.refusal < 0) return this.refusal;
     this.backings.add(this.#next);

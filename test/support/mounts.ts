@@ -55,6 +55,8 @@ export interface Stats {
   readonly idle?: number;
   /** LOOKUPs that the data plane answered: there is no such name. */
   readonly missed?: number;
+  /** LOOKUPs that the data plane answered, and names that it listed with their attributes: files of lowers. */
+  readonly found?: number;
   readonly assertions: number;
 }
 

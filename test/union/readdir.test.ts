@@ -98,7 +98,7 @@ function collide(numbers: InodeNumbers): void {
 unionTest(
   t,
   'names of one hash',
-  { lowers: [{ a: file(''), b: file(''), ccc: file(''), dd: file(''), e: file('') }] },
+  { lowers: [], upper: { a: file(''), b: file(''), ccc: file(''), dd: file(''), e: file('') } },
   (t, w) => {
     collide(w.u.numbers);
     const all = list(w, '');

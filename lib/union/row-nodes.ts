@@ -1,0 +1,154 @@
+// Nodes that the kernel knows and that have no object: plain files of lowers whose names are packed. The data plane answers
+// for them, one row a file, and counts in shared memory how often the kernel was told of each. Whoever meets one here, by its
+// name or by its nodeid, makes it an object, which takes over that count.
+
+import { nodeId } from '../nodes/ids.js';
+import { DT_LNK } from '../sys/constants.js';
+import { type DirIndex, type DirNode, type Entry, FileNode, type HeldRows } from './inode.js';
+import { keepsOrigins } from './layers.js';
+import type { PackedNames } from './packed-names.js';
+import type { Union } from './union.js';
+
+/** A nodeid of a row is the number of its table times this, and the row. native/row_nodes.h has it too. */
+const ROWS = 1 << 21;
+/** Nodeids of tables lie above all others. */
+const FIRST_TABLE = 1 << 20;
+/** One name asked for is worth the descriptors of so many layers. */
+const LAYERS_A_NAME = 4;
+
+/** The rows of one directory. */
+class Held implements HeldRows {
+  /** The data plane answers LOOKUP of its names. */
+  served = false;
+  asked = 0;
+
+  constructor(
+    readonly number: number,
+    readonly dir: DirNode,
+    readonly index: DirIndex,
+    /** How often the kernel was told of each row; behind that, of how many. */
+    readonly told: Uint32Array,
+    readonly make: (held: Held, row: number, name: string, entry: Entry) => void,
+  ) {}
+
+  get live(): number {
+    return this.told[this.told.length - 1] as number;
+  }
+
+  wake(row: number, name: string, entry: Entry): void {
+    if (this.told[row] !== 0) this.make(this, row, name, entry);
+  }
+
+  *rows(): Generator<number> {
+    for (let row = 0; this.live > 0 && row < this.told.length - 1; row += 1) if (this.told[row] !== 0) yield row;
+  }
+}
+
+/** The numbers in the rows of packed names are those that users see. */
+export function rowsTellAll(u: Union, { entries }: DirIndex): boolean {
+  if (entries.packed === null || !u.numbers.plain) return false;
+  return entries.packedDirs.every((dir) => dir === null || !keepsOrigins(dir.layer));
+}
+
+export class RowNodes {
+  readonly #tables = new Map<number, Held>();
+  /** By nodeid of the directory. */
+  readonly #served = new Map<number, Held>();
+  /** Lower files that the kernel knows and whose directory it does not: a row must not stand for one of them. */
+  readonly strays = new Set<FileNode>();
+  #next = FIRST_TABLE;
+
+  /** Nodes without an object. */
+  get size(): number {
+    let sum = 0;
+    for (const held of this.#tables.values()) sum += held.live;
+    return sum;
+  }
+
+  serves(dir: DirNode): boolean {
+    return this.#served.has(dir.id);
+  }
+
+  /** A plain file of `dir` was found: further ones may be found without us. `names`: so many will be. `valid`: seconds. */
+  learn(u: Union, dir: DirNode, names: number, valid: number): void {
+    const { index } = dir;
+    if (index === null || !u.bare || this.strays.size > 0 || this.serves(dir)) return;
+    const { packed, packedDirs } = index.entries;
+    if (packed === null || packed.count > ROWS || !rowsTellAll(u, index)) return;
+    const held = (index.entries.held as Held | null) ?? this.#hold(u, dir, index, packed);
+    held.asked += names;
+    if (held.asked * LAYERS_A_NAME < packedDirs.length) return;
+    // What is lent may be taken back while more is asked for.
+    this.#served.set(dir.id, held);
+    const fds = Int32Array.from(packedDirs, (part) =>
+      part === null || part.impure || part.layer.blocksTell === null ? -1 : u.dirFds.lend(part, dir.id),
+    );
+    if (this.serves(dir)) u.plane.serveRows(dir.id, held.number, packed.table, held.told, fds, valid);
+  }
+
+  /** LOOKUPs in directory `nodeid` are ours again. */
+  end(u: Union, nodeid: number): void {
+    if (this.#served.delete(nodeid)) u.plane.endRows(nodeid);
+  }
+
+  /** The names of `dir` are not kept any longer; the kernel knows none of them but those that have objects. */
+  drop(u: Union, dir: DirNode): void {
+    const held = (dir.index?.entries.held ?? null) as Held | null;
+    if (held === null) return;
+    this.#served.delete(dir.id);
+    this.#tables.delete(held.number);
+    u.plane.dropRows(held.number);
+  }
+
+  /** Makes an object for each node of `dir` that has none. */
+  wakeAll({ index }: DirNode): void {
+    for (const row of (index?.entries.held as Held | null)?.rows() ?? []) index?.entries.packedAt(row);
+  }
+
+  /** The node that the kernel calls `id`, if it is a row. */
+  node(id: number): FileNode | undefined {
+    const held = this.#tables.get(Math.floor(id / ROWS));
+    const row = id % ROWS;
+    if (held === undefined || (held.told[row] ?? 0) === 0) return undefined;
+    return held.index.entries.packedAt(row)?.entry.node as FileNode;
+  }
+
+  /** The last of a table's nodes without an object was forgotten, which `id` was. How many names it has. */
+  namesBeside(id: number): number {
+    return this.#tables.get(Math.floor(id / ROWS))?.index.entries.size ?? 0;
+  }
+
+  /** A listing that told the kernel of rows `from`..`to` did not reach it. */
+  untell(dir: DirNode, from: number, to: number): void {
+    const held = (dir.index?.entries.held ?? null) as Held | null;
+    for (let row = from; held !== null && row < to; row += 1) {
+      const told = held.told[row] as number;
+      if (told === 0) continue;
+      held.told[row] = told - 1;
+      if (told === 1) held.told[held.told.length - 1] = held.live - 1;
+    }
+  }
+
+  #hold(u: Union, dir: DirNode, index: DirIndex, packed: PackedNames): Held {
+    const told = new Uint32Array(packed.count + 1);
+    const held = new Held(this.#next++, dir, index, told, (...args) => this.#make(u, ...args));
+    index.entries.held = held;
+    this.#tables.set(held.number, held);
+    return held;
+  }
+
+  /** Asks the host nothing: what was shown of a row was what a bare file of a lower has. */
+  #make(u: Union, held: Held, row: number, name: string, entry: Entry): void {
+    const node = new FileNode(held.dir, name, entry.kind << 12, entry.dir, name);
+    node.inoLow = entry.inoLow;
+    node.inoHigh = entry.inoHigh;
+    node.protection = 0;
+    if (entry.kind !== DT_LNK) node.data = undefined;
+    entry.node = node;
+    held.index.liveNodes += 1;
+    held.index.entries.keep(name, entry);
+    u.nodes.take(node, nodeId(held.number * ROWS + row), held.told[row] as number);
+    held.told[row] = 0;
+    held.told[held.told.length - 1] = held.live - 1;
+  }
+}

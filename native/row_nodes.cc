@@ -1,0 +1,151 @@
+// One statx for each file. What is not plain (several links, holes where another file's data may belong, flags that protect)
+// is JavaScript's.
+
+#include "row_nodes.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "validity.h"
+
+namespace stratafs {
+namespace {
+
+constexpr int kStatFlags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+constexpr uint64_t kProtecting = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND;
+constexpr uint64_t kBlock = 512;
+
+bool IsPlain(const struct statx& stx, uint64_t ino, uint8_t kind) {
+  if (stx.stx_ino != ino || stx.stx_nlink != 1 || (stx.stx_mode & S_IFMT) >> 12 != kind) return false;
+  if ((stx.stx_attributes & kProtecting) != 0) return false;
+  return kind != DT_REG || stx.stx_blocks * kBlock >= stx.stx_size;
+}
+
+fuse::Attr AttrOf(const struct statx& stx) {
+  fuse::Attr attr = {};
+  attr.ino = stx.stx_ino;
+  attr.size = stx.stx_size;
+  attr.blocks = stx.stx_blocks;
+  attr.atime = static_cast<uint64_t>(stx.stx_atime.tv_sec);
+  attr.mtime = static_cast<uint64_t>(stx.stx_mtime.tv_sec);
+  attr.ctime = static_cast<uint64_t>(stx.stx_ctime.tv_sec);
+  attr.atimensec = stx.stx_atime.tv_nsec;
+  attr.mtimensec = stx.stx_mtime.tv_nsec;
+  attr.ctimensec = stx.stx_ctime.tv_nsec;
+  attr.mode = stx.stx_mode;
+  attr.nlink = stx.stx_nlink;
+  attr.uid = stx.stx_uid;
+  attr.gid = stx.stx_gid;
+  attr.blksize = stx.stx_blksize;
+  return attr;
+}
+
+void Tell(const RowNodes::Rows& rows, size_t row) {
+  if (rows.told[row]++ == 0) rows.told[rows.count]++;
+}
+
+}  // namespace
+
+void RowNodes::Drop(uint64_t number) {
+  rows_.erase(number);
+  for (auto at = served_.begin(); at != served_.end();) at = at->second.number == number ? served_.erase(at) : std::next(at);
+}
+
+void RowNodes::Serve(uint64_t nodeid, uint64_t number, std::vector<int> directories, double valid) {
+  served_.insert_or_assign(nodeid, Directory{number, std::move(directories), valid});
+}
+
+// False where the row is not, or may not be, a plain file.
+bool RowNodes::Fill(const Directory& directory, const Rows& rows, size_t row, fuse::EntryOut* out) const {
+  const NameTable& table = rows.table;
+  const uint8_t kind = table.kinds[row];
+  const uint16_t source = table.sources[row];
+  const uint32_t length = table.LengthOf(row);
+  if ((kind != DT_REG && kind != DT_LNK) || source >= directory.directories.size() || length > kNameMax) return false;
+  char name[kNameMax + 1];
+  memcpy(name, table.NameOf(row), length);
+  name[length] = 0;
+  struct statx stx;
+  const int at = directory.directories[source];
+  if (at < 0 || statx(at, name, kStatFlags, STATX_BASIC_STATS, &stx) < 0 || !IsPlain(stx, table.InoOf(row), kind)) return false;
+  const Validity valid(directory.valid);
+  *out = {};
+  out->nodeid = IdOf(directory.number, row);
+  out->entry_valid = out->attr_valid = valid.seconds;
+  out->entry_valid_nsec = out->attr_valid_nsec = valid.nanoseconds;
+  out->attr = AttrOf(stx);
+  return true;
+}
+
+bool RowNodes::Lookup(const fuse::InHeader& header, const uint8_t* body, size_t size) {
+  if (header.total_extlen != 0 || size < 2 || body[size - 1] != 0) return false;
+  auto served = served_.find(header.nodeid);
+  if (served == served_.end()) return false;
+  const Rows& rows = rows_.at(served->second.number);
+  const size_t row = rows.table.Find(reinterpret_cast<const char*>(body), size - 1, rows.count);
+  fuse::EntryOut out;
+  if (row == rows.count || !Fill(served->second, rows, row, &out)) return false;
+  counters_->found++;
+  if (answers_->Reply(header.unique, &out, sizeof out)) Tell(rows, row);
+  return true;
+}
+
+uint32_t RowNodes::Put(uint64_t nodeid, uint8_t* into, PutCells* cells) {
+  auto served = served_.find(nodeid);
+  if (served == served_.end()) return 0;
+  const Rows& rows = rows_.at(served->second.number);
+  constexpr size_t kBefore = sizeof(fuse::EntryOut);
+  uint32_t listed = 0;
+  for (; cells->from < cells->to && cells->from < rows.count; cells->from++) {
+    if (rows.table.kinds[cells->from] == 0) continue;
+    const size_t record = rows.table.SizeOf(cells->from, kBefore);
+    fuse::EntryOut entry;
+    if (record > cells->room || !Fill(served->second, rows, cells->from, &entry)) break;
+    memcpy(into + cells->at, &entry, sizeof entry);
+    rows.table.Put(cells->from, into + cells->at, kBefore);
+    Tell(rows, cells->from);
+    cells->Passed(record);
+    listed++;
+  }
+  counters_->found += listed;
+  return listed;
+}
+
+bool RowNodes::Forget(uint64_t nodeid, uint64_t count) {
+  auto found = rows_.find(nodeid >> kRowBits);
+  if (found == rows_.end()) return false;
+  const Rows& rows = found->second;
+  const size_t row = nodeid & ((uint64_t{1} << kRowBits) - 1);
+  if (row >= rows.count || rows.told[row] == 0) return false;
+  const uint32_t left = count >= rows.told[row] ? 0 : rows.told[row] - static_cast<uint32_t>(count);
+  rows.told[row] = left;
+  return left > 0 || --rows.told[rows.count] > 0;
+}
+
+bool RowNodes::ForgetMany(uint8_t* request, size_t* length) {
+  constexpr size_t kFixed = sizeof(fuse::InHeader) + sizeof(fuse::BatchForgetIn);
+  fuse::InHeader header;
+  fuse::BatchForgetIn in;
+  if (rows_.empty() || *length < kFixed) return false;
+  memcpy(&header, request, sizeof header);
+  memcpy(&in, request + sizeof header, sizeof in);
+  if (in.count > (*length - kFixed) / sizeof(fuse::ForgetOne)) return false;
+  uint8_t* to = request + kFixed;
+  for (uint32_t i = 0; i < in.count; i++) {
+    fuse::ForgetOne one;
+    memcpy(&one, request + kFixed + i * sizeof one, sizeof one);
+    if (Forget(one.nodeid, one.nlookup)) continue;
+    memcpy(to, &one, sizeof one);
+    to += sizeof one;
+  }
+  *length = static_cast<size_t>(to - request);
+  in.count = static_cast<uint32_t>((*length - kFixed) / sizeof(fuse::ForgetOne));
+  header.len = static_cast<uint32_t>(*length);
+  memcpy(request, &header, sizeof header);
+  memcpy(request + sizeof header, &in, sizeof in);
+  return in.count == 0;
+}
+
+}  // namespace stratafs

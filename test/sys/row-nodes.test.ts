@@ -1,0 +1,184 @@
+// LOOKUPs of plain files, and FORGETs, answered by the addon on a real mount served by this process and used by others.
+
+import { Buffer } from 'node:buffer';
+import { linkSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { O_DIRECTORY, O_RDONLY } from '../../lib/sys/constants.js';
+import { mergeNames, PUT } from '../../lib/sys/name-tables.js';
+import { syscalls as sys } from '../../lib/sys/syscalls.js';
+import { InodeNumbers } from '../../lib/union/inode-numbers.js';
+import { PackedNames } from '../../lib/union/packed-names.js';
+import { eventually } from '../support/expect.js';
+import { op, run, served, type TinyServer } from './tiny-server.js';
+
+const skip = sys.geteuid() !== 0 && 'needs root';
+const NUMBER = 1 << 20;
+const ROWS = 2 ** 21;
+const BATCH_FORGET = 42;
+
+async function forgetAll(): Promise<void> {
+  writeFileSync('/proc/sys/vm/drop_caches', '2');
+}
+
+/** A directory of the host and the table of its names. */
+class Lower {
+  readonly path: string;
+  readonly fd: number;
+  readonly packed: PackedNames;
+  readonly told: Uint32Array;
+
+  constructor(server: TinyServer, hash: (name: string) => number) {
+    this.path = join(server.temp.dir, 'lower');
+    mkdirSync(this.path);
+    for (const name of ['file', 'other', 'several']) writeFileSync(join(this.path, name), 'content');
+    linkSync(join(this.path, 'several'), join(this.path, 'link'));
+    symlinkSync('file', join(this.path, 'symlink'));
+    mkdirSync(join(this.path, 'directory'));
+    writeFileSync(join(this.path, 'holes'), '');
+    truncateSync(join(this.path, 'holes'), 1 << 20);
+    this.fd = sys.openPath(this.path, O_RDONLY | O_DIRECTORY);
+    const records = new Uint8Array(1 << 16);
+    const bytes = sys.readNames(this.fd, records, 0, 'mark', new Uint32Array(2));
+    const { table, count } = mergeNames(records, Uint32Array.of(0, bytes, 0), '.wh.', 1);
+    this.packed = PackedNames.of(table as ArrayBuffer, count, hash);
+    this.told = new Uint32Array(count + 1);
+  }
+
+  serve(server: TinyServer, valid: number): void {
+    server.channel.serveRows(1, NUMBER, this.packed.table, this.told, Int32Array.of(this.fd), valid);
+  }
+
+  toldOf(name: string): number {
+    return this.told[this.packed.find(name)] as number;
+  }
+}
+
+async function withLower(body: (server: TinyServer, lower: Lower) => Promise<void>): Promise<string[]> {
+  const { hash } = await InodeNumbers.create(sys, []);
+  return served(async (server) => {
+    const lower = new Lower(server, hash);
+    try {
+      await body(server, lower);
+    } finally {
+      sys.close(lower.fd);
+    }
+  });
+}
+
+test('plain files are found without JavaScript, others are not', { skip }, async (t) => {
+  const left = await withLower(async (server, lower) => {
+    lower.serve(server, Number.POSITIVE_INFINITY);
+    const format = '%i %s %b %a %F %h %u %g %x %y %z';
+    const stat = async (path: string) => (await run('stat', '-c', format, path)).out;
+    for (const name of ['file', 'symlink']) {
+      const shown = await stat(join(server.mountpoint, name));
+      t.equal(shown, await stat(join(lower.path, name)), name);
+      t.equal(lower.toldOf(name), 1);
+    }
+    t.equal(server.count(op.LOOKUP), 0);
+    t.match(server.channel.counters(), { found: 2 });
+    for (const name of ['several', 'directory', 'holes', 'absent']) await run('stat', join(server.mountpoint, name));
+    t.equal(server.count(op.LOOKUP), 4);
+    lower.packed.takeAt(lower.packed.find('other'));
+    await run('stat', join(server.mountpoint, 'other'));
+    t.equal(server.count(op.LOOKUP), 5, 'a row that was taken');
+    t.equal(lower.told.at(-1), 2);
+    t.match(server.channel.counters(), { found: 2, replyErrors: 0 });
+    server.channel.endRows(1);
+    await forgetAll();
+    await run('stat', join(server.mountpoint, 'file'));
+    t.equal(server.count(op.LOOKUP), 6, 'that has ended');
+  });
+  t.same(left, []);
+});
+
+test('what the kernel forgets is counted, and the last one told', { skip }, async (t) => {
+  await withLower(async (server, lower) => {
+    lower.serve(server, Number.POSITIVE_INFINITY);
+    const told = () => server.count(op.FORGET) + server.count(BATCH_FORGET);
+    const names = ['file', 'other', 'symlink'].map((name) => join(server.mountpoint, name));
+    for (let round = 1; round < 4; round += 1) {
+      await run('stat', ...names);
+      t.equal(lower.told.at(-1), 3);
+      await forgetAll();
+      t.ok(await eventually(() => lower.told.at(-1) === 0 && told() === round), `round ${round}`);
+      t.ok(lower.told.every((count) => count === 0));
+    }
+    // One that JavaScript took over.
+    await run('stat', ...names);
+    lower.told[lower.packed.find('other')] = 0;
+    lower.told[lower.told.length - 1] = 2;
+    await forgetAll();
+    t.ok(await eventually(() => lower.told.at(-1) === 0 && told() > 3), 'its FORGET is not lost');
+    t.ok(lower.told.every((count) => count === 0));
+  });
+});
+
+test('the kernel asks again when it may trust an answer no longer', { skip }, async (t) => {
+  await withLower(async (server, lower) => {
+    lower.serve(server, 0.01);
+    for (let i = 1; i < 4; i += 1) {
+      await run('stat', join(server.mountpoint, 'file'));
+      t.ok(lower.toldOf('file') >= i);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    t.equal(lower.told.at(-1), 1);
+    t.equal(server.count(op.LOOKUP), 0);
+    server.channel.dropRows(NUMBER);
+    await run('stat', join(server.mountpoint, 'file'));
+    t.ok(server.count(op.LOOKUP) > 0);
+  });
+});
+
+test('rows are listed with their attributes, up to one that is not plain', { skip }, async (t) => {
+  await withLower(async (server, lower) => {
+    const { packed } = lower;
+    lower.serve(server, 1);
+    const into = new Uint8Array(4096).fill(0xff);
+    const cells = new Uint32Array(PUT.cells);
+    let at = 0;
+    let row = 0;
+    const names: string[] = [];
+    for (; row < packed.count; row += 1) {
+      cells.set([at, into.length - at, row, packed.count, 0, 128]);
+      server.channel.putRows(1, into, cells);
+      for (; row < (cells[PUT.from] as number); row += 1) names.push(packed.nameAt(row));
+      at = cells[PUT.at] as number;
+    }
+    t.same(names.sort(), ['file', 'other', 'symlink']);
+    t.equal(lower.told.at(-1), 3);
+    const view = new DataView(into.buffer);
+    for (let record = 0; record < at; ) {
+      const length = view.getUint32(record + 144, true);
+      const name = Buffer.from(into.buffer, record + 152, length).toString();
+      const found = packed.find(name);
+      t.equal(view.getBigUint64(record, true), BigInt(NUMBER * ROWS + found), name);
+      t.equal(view.getBigUint64(record + 16, true), 1n, 'valid');
+      t.equal(view.getBigUint64(record + 40, true), view.getBigUint64(record + 128, true), 'both inode numbers');
+      t.equal(Number(view.getBigUint64(record + 136, true)), packed.cookies[found]);
+      record += (152 + length + 7) & ~7;
+      t.ok(
+        into.subarray(record - ((8 - (length % 8)) % 8), record).every((byte) => byte === 0),
+        'padded',
+      );
+    }
+    cells.set([0, 100, 0, packed.count, 0, 128]);
+    t.equal(server.channel.putRows(1, into, cells), 0, 'no room');
+    t.equal(server.channel.putRows(7, into, cells), 0, 'a directory that nobody told of');
+  });
+});
+
+test('what is no table is refused', { skip }, async (t) => {
+  await withLower(async (server, lower) => {
+    const { channel } = server;
+    const serve = (table: unknown, told: unknown, fds: unknown) =>
+      channel.serveRows(1, NUMBER, table as ArrayBuffer, told as Uint32Array, fds as Int32Array, 1);
+    const fds = Int32Array.of(lower.fd);
+    t.throws(() => serve(new Uint8Array(100), lower.told, fds), TypeError);
+    t.throws(() => serve(lower.packed.table, new Uint32Array(0), fds), TypeError);
+    t.throws(() => serve(lower.packed.table, new Uint32Array(1000), fds), TypeError);
+    t.throws(() => serve(lower.packed.table, lower.told, [lower.fd]), TypeError);
+    t.throws(() => channel.putRows(1, new Uint8Array(8), Uint32Array.of(0, 9, 0, 1, 0, 128)), TypeError);
+  });
+});
