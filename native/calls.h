@@ -51,6 +51,10 @@ int LinkAny(int old_fd, const ByteString& old_name, int dirfd, const char* name)
 int ChmodNoFollow(int dirfd, const ByteString& name, uint32_t mode);
 int ChownNoFollow(int dirfd, const ByteString& name, uint32_t uid, uint32_t gid);
 int SetTimes(int dirfd, const ByteString& name, const struct timespec times[2]);
+// Bytes of all records from where `fd` is, put at `start`; E2BIG: they do not fit. told: how many names, whether one is the mark.
+int64_t ReadRecords(int fd, const Bytes& into, size_t start, const char* mark, uint32_t* told);
+// 1 when an xattr of `fd` has `part` in its name, else 0; nothing where the host has none.
+int HasXattrWith(int fd, const char* part);
 // The length of the list; what is listed is the caller's only through listXattr.
 long ListXattrs(int dirfd, const ByteString& name);
 

@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#include "calls.h"
 #include "dirent64.h"
 #include "modules.h"
 #include "node_api_util.h"
@@ -86,26 +87,8 @@ napi_value ReadNames(napi_env env, napi_callback_info info) {
   if (args.ok() && (start > into.length || start % 8 != 0)) args.Wrong(2, "a place in the buffer");
   if (args.ok() && told.length < 2) args.Wrong(4, "two cells");
   if (!args.ok()) return args.Refuse();
-  uint32_t count = 0, has = 0;
-  size_t end = start;
   if (lseek(fd, 0, SEEK_SET) < 0) return args.Answer(-1);
-  for (;;) {
-    long bytes = syscall(SYS_getdents64, fd, into.data + end, into.length - end);
-    if (bytes < 0 && errno == EINVAL) return ErrnoResult(env, E2BIG);
-    if (bytes < 0) return args.Answer(-1);
-    if (bytes == 0) break;
-    for (size_t at = end; at < end + static_cast<size_t>(bytes);) {
-      const Dirent64* entry = reinterpret_cast<const Dirent64*>(into.data + at);
-      if (!IsDots(entry->name)) count++;
-      has |= strcmp(entry->name, mark.c_str()) == 0;
-      at += entry->length;
-    }
-    end += static_cast<size_t>(bytes);
-  }
-  uint32_t* cells = reinterpret_cast<uint32_t*>(told.data);
-  cells[0] = count;
-  cells[1] = has;
-  return Number(env, static_cast<double>(end - start));
+  return args.Answer(ReadRecords(fd, into, start, mark.c_str(), reinterpret_cast<uint32_t*>(told.data)));
 }
 
 napi_value ScanDir(napi_env env, napi_callback_info info) { return ScanFrom(env, info, true); }
@@ -113,6 +96,25 @@ napi_value ScanDir(napi_env env, napi_callback_info info) { return ScanFrom(env,
 napi_value ScanOn(napi_env env, napi_callback_info info) { return ScanFrom(env, info, false); }
 
 }  // namespace
+
+int64_t ReadRecords(int fd, const Bytes& into, size_t start, const char* mark, uint32_t* told) {
+  told[0] = told[1] = 0;
+  size_t end = start;
+  for (;;) {
+    long bytes = syscall(SYS_getdents64, fd, into.data + end, into.length - end);
+    if (bytes < 0 && errno == EINVAL) errno = E2BIG;
+    if (bytes < 0) return -1;
+    if (bytes == 0) break;
+    for (size_t at = end; at < end + static_cast<size_t>(bytes);) {
+      const Dirent64* entry = reinterpret_cast<const Dirent64*>(into.data + at);
+      if (!IsDots(entry->name)) told[0]++;
+      told[1] |= strcmp(entry->name, mark) == 0;
+      at += entry->length;
+    }
+    end += static_cast<size_t>(bytes);
+  }
+  return static_cast<int64_t>(end - start);
+}
 
 void RegisterDirents(napi_env env, napi_value target) {
   const Method methods[] = {{"scanDir", ScanDir}, {"scanOn", ScanOn}, {"readNames", ReadNames}};

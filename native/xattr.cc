@@ -176,6 +176,18 @@ long ListXattrs(int dirfd, const ByteString& name) {
   return List(target);
 }
 
+int HasXattrWith(int fd, const char* part) {
+  Target target;
+  target.dirfd = fd;
+  target.name.bytes[0] = 0;
+  const long size = List(target);
+  if (size < 0) return errno == EOPNOTSUPP ? 0 : -1;
+  for (long at = 0; at < size; at += static_cast<long>(strlen(value_buffer + at)) + 1) {
+    if (strstr(value_buffer + at, part) != nullptr) return 1;
+  }
+  return 0;
+}
+
 void RegisterXattr(napi_env env, napi_value target) {
   const Method methods[] = {{"getXattr", GetXattr},
                             {"setXattr", SetXattr},

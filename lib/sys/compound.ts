@@ -3,7 +3,7 @@
 
 import { errno } from '../errno.js';
 import type { CompoundCalls, SingleCalls } from './calls.js';
-import { O_NONBLOCK, O_RDONLY, O_RDWR, O_TMPFILE, S_IFLNK, S_IFMT } from './constants.js';
+import { O_DIRECTORY, O_NOATIME, O_NONBLOCK, O_RDONLY, O_RDWR, O_TMPFILE, S_IFLNK, S_IFMT } from './constants.js';
 import { E, type Examined } from './examined.js';
 import { type Stat, W } from './stat.js';
 
@@ -24,6 +24,46 @@ function examine(sys: SingleCalls, dirfd: number, name: string, out: Examined): 
   words[E.handleType] = handle.type;
   new Uint8Array(words.buffer, words.byteOffset + 4 * E.handle).set(handle.bytes);
   return 0;
+}
+
+/** Words of a directory that was read. */
+export const READ = { fd: 0, to: 1, count: 2, words: 3 } as const;
+
+const told = new Uint32Array(2);
+
+function openQuietly(sys: SingleCalls, parent: number, name: string): number {
+  const fd = sys.openAt(parent, name, O_RDONLY | O_DIRECTORY | O_NOATIME, 0);
+  return fd === -errno.EPERM ? sys.openAt(parent, name, O_RDONLY | O_DIRECTORY, 0) : fd;
+}
+
+/** How many bytes of records; -1 where the directory is not plain. */
+function readPlain(
+  sys: SingleCalls,
+  fd: number,
+  ...[into, at, mark, part]: [Uint8Array, number, string, string]
+): number {
+  const bytes = sys.readNames(fd, into, at, mark, told);
+  if (bytes < 0 || told[1] !== 0) return -1;
+  const list = sys.listXattr(fd, '');
+  if (typeof list === 'number') return list === -errno.EOPNOTSUPP ? bytes : -1;
+  return list.some((key) => key.includes(part)) ? -1 : bytes;
+}
+
+function readDirectories(
+  sys: SingleCalls,
+  ...[parents, name, into, at, mark, part, out]: Parameters<CompoundCalls['readDirectories']>
+): number {
+  let end = at;
+  for (const [done, parent] of parents.entries()) {
+    const fd = openQuietly(sys, parent, name);
+    out[READ.words * done + READ.fd] = fd;
+    const bytes = fd < 0 ? -1 : readPlain(sys, fd, into, end, mark, part);
+    if (bytes < 0) return done;
+    end += bytes;
+    out[READ.words * done + READ.to] = end;
+    out[READ.words * done + READ.count] = told[0] as number;
+  }
+  return parents.length;
 }
 
 function copyUnnamed(sys: SingleCalls, dirfd: number, from: number, size: number, writeBack: boolean): number {
@@ -71,6 +111,7 @@ function quietly(
 export function compound(sys: SingleCalls): CompoundCalls {
   return {
     examine: (dirfd, name, out) => examine(sys, dirfd, name, out),
+    readDirectories: (...args) => readDirectories(sys, ...args),
     copyUnnamed: (dirfd, from, size, _solid, writeBack) => copyUnnamed(sys, dirfd, from, size, writeBack),
     takeAttributes: (fd, name, from, owner) => takeAttributes(sys, fd, name, from, owner),
     linkQuietly: (oldFd, oldName, dirfd, name, before, after, made) =>

@@ -86,6 +86,16 @@ export class DirFds {
     return this.#open(dir);
   }
 
+  /** Whether it is open. */
+  has(dir: LayerDir): boolean {
+    return dir.parent === null || this.#cache.has(dir);
+  }
+
+  /** Takes over `fd`, the descriptor of `dir`, which was not open. */
+  adopt(dir: LayerDir, fd: number): void {
+    this.#cache.set(dir, fd);
+  }
+
   /** The same until it is taken back. */
   lend(dir: LayerDir, borrower: number): number {
     const fd = this.fd(dir);

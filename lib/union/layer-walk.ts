@@ -84,7 +84,8 @@ function awaited(u: Union, node: DirNode, { stepping, stack, stale }: Walking): 
 function* walk(u: Union, node: DirNode, scans: Scans): Steps<DirIndex> {
   const index = new DirIndex();
   const found: Scan[] = [];
-  for (const dir of node.stack) {
+  for (const [at, dir] of node.stack.entries()) {
+    scans.ahead(u, dir, node.stack, at + 1, OPAQUE_FILE);
     const scan = scanOf(u, dir, scans);
     if (scan === null) break;
     found.push(scan);

@@ -14,6 +14,9 @@ import { dialects } from './private-xattrs.js';
 /** The file that marks a directory opaque in the AUFS dialect. */
 export const OPAQUE_FILE = '.wh..wh..opq';
 
+/** Part of the names of all xattrs that mark a directory. */
+export const MARK = 'overlay';
+
 export const noMarks: DirMarks = {
   opaque: false,
   xattrWhiteouts: false,
@@ -62,7 +65,7 @@ function marksOnDisk(sys: Syscalls, dirFds: DirFds, dir: LayerDir): DirMarks {
   const fd = dirFds.fd(dir);
   const list = sys.listXattr(fd, '');
   if (typeof list === 'number' && !nothing.has(list)) throw new ErrnoError(-list, `marks of ${dir}`);
-  if (typeof list === 'number' || !list.some((key) => key.includes('overlay'))) return noMarks;
+  if (typeof list === 'number' || !list.some((key) => key.includes(MARK))) return noMarks;
   const opaque = text(sys, fd, list, opaqueNames);
   return {
     opaque: opaque === 'y',

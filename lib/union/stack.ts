@@ -6,7 +6,7 @@ import { LayerDir } from './dir-fds.js';
 import type { DirNode } from './inode.js';
 import { LayerSearch } from './layer-search.js';
 import { scanOf } from './layer-walk.js';
-import { readMarks } from './marks.js';
+import { OPAQUE_FILE, readMarks } from './marks.js';
 import type { Scans } from './name-scans.js';
 import type { Union } from './union.js';
 
@@ -22,6 +22,7 @@ export function settleStack(u: Union, node: DirNode, scans?: Scans): void {
   const sameName = [...node.candidates];
   let search: LayerSearch | null = null;
   for (let at = stack.at(-1); at !== undefined; ) {
+    if (search === null) scans?.ahead(u, at, sameName, 0, OPAQUE_FILE);
     const scan = scans === undefined ? null : scanOf(u, at, scans);
     const marks = readMarks(u.sys, u.dirFds, at, u.scratch, scan?.has);
     if (marks.opaque) break;

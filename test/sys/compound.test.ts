@@ -1,11 +1,12 @@
 // The compound calls: the addon's do what the single ones do one after the other.
 
+import { Buffer } from 'node:buffer';
 import { lstatSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { errno } from '../../lib/errno.js';
 import type { CompoundCalls } from '../../lib/sys/calls.js';
-import { compound } from '../../lib/sys/compound.js';
+import { compound, READ } from '../../lib/sys/compound.js';
 import { O_DIRECTORY, O_PATH, O_RDONLY } from '../../lib/sys/constants.js';
 import { Examined } from '../../lib/sys/examined.js';
 import { Stat, W } from '../../lib/sys/stat.js';
@@ -68,6 +69,51 @@ either('examine', (t, calls, dir, d) => {
   sys.close(path);
   t.equal(calls.examine(d, 'none', found), -errno.ENOENT);
   t.throws(() => calls.examine(d, 'f', {} as Examined), TypeError);
+});
+
+either('readDirectories', (t, calls, dir, d) => {
+  const parents = ['a', 'b', 'c', 'd'].map((parent) => {
+    mkdirSync(join(dir, parent, 'x'), { recursive: true });
+    for (let at = 0; at < 3; at += 1) writeFileSync(join(dir, parent, 'x', `${parent}${at}`), '');
+    return sys.openAt(d, parent, O_RDONLY | O_DIRECTORY, 0);
+  });
+  const into = new Uint8Array(1 << 16);
+  const out = new Int32Array(READ.words * parents.length);
+  const word = (at: number, which: number): number => out[READ.words * at + which] as number;
+  /** How many are plain; what is open is closed, and must be as many and, where `opens`, one more. */
+  const read = (opens = false, from = 0, name = 'x', room = into): number => {
+    out.fill(-1);
+    const plain = calls.readDirectories(Int32Array.from(parents), name, room, from, 'mark', 'overlay', out);
+    for (let at = 0; at < parents.length; at += 1) {
+      const fd = word(at, READ.fd);
+      t.equal(fd >= 0, at < plain || (opens && at === plain), `descriptor ${at}`);
+      if (fd >= 0) sys.close(fd);
+    }
+    return plain;
+  };
+  t.equal(read(), 4);
+  const seen = [0, 1, 2, 3].map((at) =>
+    Buffer.from(into).subarray(at === 0 ? 0 : word(at - 1, READ.to), word(at, READ.to)),
+  );
+  for (const [at, parent] of ['a', 'b', 'c', 'd'].entries()) {
+    t.equal(word(at, READ.count), 3);
+    for (const name of [`${parent}0`, `${parent}2`]) t.ok((seen[at] as Buffer).includes(name), name);
+  }
+  const end = word(0, READ.to);
+  t.equal(read(false, 64), 4);
+  t.equal(word(0, READ.to), end + 64, 'from where it was told');
+  t.equal(read(true, 0, 'x', new Uint8Array(end + 8)), 1, 'what does not fit');
+  t.equal(read(false, 0, 'none'), 0);
+  writeFileSync(join(dir, 'c/x/mark'), '');
+  t.equal(read(true), 2);
+  sys.setXattr(parents[1] as number, 'x', 'user.some', bytes('y'), 0);
+  t.equal(read(true), 2, 'an xattr of somebody else');
+  sys.setXattr(parents[1] as number, 'x', 'user.overlay.opaque', bytes('y'), 0);
+  t.equal(read(true), 1);
+  symlinkSync('x', join(dir, 'a/link'));
+  t.equal(read(false, 0, 'link'), 0, 'is not followed');
+  t.throws(() => calls.readDirectories(7 as never, 'x', into, 0, 'mark', 'overlay', out), TypeError);
+  for (const fd of parents) sys.close(fd);
 });
 
 either('copyUnnamed', (t, calls, dir, d) => {
