@@ -15,7 +15,7 @@ export interface OtherNodes<N> {
   readonly size: number;
   /** Makes the node that the kernel calls `id`, which takes its place in the table with that; undefined: there is none. */
   node(id: number): N | undefined;
-  /** Of the one called `id`, which was forgotten: how many objects are worth nothing without such nodes. */
+  /** How many names were kept for the one called `id`, which was forgotten, and for others like it. */
   namesBeside(id: number): number;
 }
 

@@ -18,9 +18,10 @@ const LAYERS_A_NAME = 4;
 
 /** The rows of one directory. */
 class Held implements HeldRows {
-  /** The data plane answers LOOKUP of its names. */
-  served = false;
+  /** Names that were asked for before the data plane answered. */
   asked = 0;
+  /** A directory that was forgotten has it no longer. */
+  readonly nodeid: number;
 
   constructor(
     readonly number: number,
@@ -29,7 +30,9 @@ class Held implements HeldRows {
     /** How often the kernel was told of each row; behind that, of how many. */
     readonly told: Uint32Array,
     readonly make: (held: Held, row: number, name: string, entry: Entry) => void,
-  ) {}
+  ) {
+    this.nodeid = dir.id;
+  }
 
   get live(): number {
     return this.told[this.told.length - 1] as number;
@@ -95,14 +98,9 @@ export class RowNodes {
   drop(u: Union, dir: DirNode): void {
     const held = (dir.index?.entries.held ?? null) as Held | null;
     if (held === null) return;
-    this.#served.delete(dir.id);
+    this.#served.delete(held.nodeid);
     this.#tables.delete(held.number);
     u.plane.dropRows(held.number);
-  }
-
-  /** Makes an object for each node of `dir` that has none. */
-  wakeAll({ index }: DirNode): void {
-    for (const row of (index?.entries.held as Held | null)?.rows() ?? []) index?.entries.packedAt(row);
   }
 
   /** The node that the kernel calls `id`, if it is a row. */
@@ -113,7 +111,7 @@ export class RowNodes {
     return held.index.entries.packedAt(row)?.entry.node as FileNode;
   }
 
-  /** The last of a table's nodes without an object was forgotten, which `id` was. How many names it has. */
+  /** How many names the directory has of which `id`, the last node without an object, was forgotten. */
   namesBeside(id: number): number {
     return this.#tables.get(Math.floor(id / ROWS))?.index.entries.size ?? 0;
   }

@@ -144,7 +144,6 @@ unionTest(t, 'a directory that is forgotten gives its files up as objects, which
   const again = learned(w, 'd');
   t.notOk(w.plane.rows.has(again.id), 'a row could stand for the same file');
   t.equal(lookup(w.u, again, 'f12', w.stat), stray);
-  w.u.nodes.forget(row.id, 1);
   w.u.rowNodes.learn(w.u, again, 1, 1);
   t.ok(w.plane.rows.has(again.id));
 });
