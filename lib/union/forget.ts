@@ -9,6 +9,7 @@ import { withdraw } from './handles.js';
 import { dropName, identify, namesOf, unidentify } from './hard-links.js';
 import { DirNode, FileNode, type Inode } from './inode.js';
 import { detach } from './lookup.js';
+import { isInUse } from './row-nodes.js';
 import type { Union } from './union.js';
 
 /** Blocks of 512 bytes that are freed sooner than another thread is woken. */
@@ -43,7 +44,7 @@ function forgetDirectory(u: Union, dir: DirNode): void {
   u.walks.get(dir)?.stepping.giveUp();
   u.walks.delete(dir);
   const index = dir.index;
-  if (index?.inUse) {
+  if (index !== null && isInUse(index)) {
     for (const [name, entry] of index.entries.live()) {
       if (entry.node instanceof FileNode) loseDirectory(u, entry.node, dir, name);
     }

@@ -213,11 +213,6 @@ export class DirIndex {
   holdsNested = false;
   /** Of its names in the filter of negatives.ts; 0: they are not there. */
   salt = 0;
-
-  /** The kernel knows a file or directory that it has: it stays. */
-  get inUse(): boolean {
-    return this.liveNodes > 0 || (this.entries.held?.live ?? 0) > 0;
-  }
 }
 
 /** A large directory whose names are read between requests, and the stack that is read. */

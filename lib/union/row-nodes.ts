@@ -3,11 +3,14 @@
 // name or by its nodeid, makes it an object, which takes over that count.
 
 import { nodeId } from '../nodes/ids.js';
+import type { NodeTable } from '../nodes/node-table.js';
+import type { NativeChannel } from '../sys/binding.js';
 import { DT_LNK } from '../sys/constants.js';
-import { type DirIndex, type DirNode, type Entry, FileNode, type HeldRows } from './inode.js';
+import type { DirFds } from './dir-fds.js';
+import { type DirIndex, type DirNode, type Entry, FileNode, type HeldRows, type Inode } from './inode.js';
+import type { InodeNumbers } from './inode-numbers.js';
 import { keepsOrigins } from './layers.js';
 import type { PackedNames } from './packed-names.js';
-import type { Union } from './union.js';
 
 /** A nodeid of a row is the number of its table times this, and the row. native/row_nodes.h has it too. */
 const ROWS = 1 << 21;
@@ -15,6 +18,20 @@ const ROWS = 1 << 21;
 const FIRST_TABLE = 1 << 20;
 /** One name asked for is worth the descriptors of so many layers. */
 const LAYERS_A_NAME = 4;
+
+/** What of a union matters here. */
+interface Around {
+  readonly bare: boolean;
+  readonly numbers: Pick<InodeNumbers, 'plain'>;
+  readonly dirFds: Pick<DirFds, 'lend'>;
+  readonly nodes: Pick<NodeTable<Inode>, 'take'>;
+  readonly plane: Pick<NativeChannel, 'serveRows' | 'endRows' | 'dropRows'>;
+}
+
+/** The kernel knows a file or directory that `index` has: it stays. */
+export function isInUse({ liveNodes, entries }: DirIndex): boolean {
+  return liveNodes > 0 || (entries.held?.live ?? 0) > 0;
+}
 
 /** The rows of one directory. */
 class Held implements HeldRows {
@@ -48,7 +65,7 @@ class Held implements HeldRows {
 }
 
 /** The numbers in the rows of packed names are those that users see. */
-export function rowsTellAll(u: Union, { entries }: DirIndex): boolean {
+export function rowsTellAll(u: Pick<Around, 'numbers'>, { entries }: DirIndex): boolean {
   if (entries.packed === null || !u.numbers.plain) return false;
   return entries.packedDirs.every((dir) => dir === null || !keepsOrigins(dir.layer));
 }
@@ -73,7 +90,7 @@ export class RowNodes {
   }
 
   /** A plain file of `dir` was found: further ones may be found without us. `names`: so many will be. `valid`: seconds. */
-  learn(u: Union, dir: DirNode, names: number, valid: number): void {
+  learn(u: Around, dir: DirNode, names: number, valid: number): void {
     const { index } = dir;
     if (index === null || !u.bare || this.strays.size > 0 || this.serves(dir)) return;
     const { packed, packedDirs } = index.entries;
@@ -90,12 +107,12 @@ export class RowNodes {
   }
 
   /** LOOKUPs in directory `nodeid` are ours again. */
-  end(u: Union, nodeid: number): void {
+  end(u: Around, nodeid: number): void {
     if (this.#served.delete(nodeid)) u.plane.endRows(nodeid);
   }
 
   /** The names of `dir` are not kept any longer; the kernel knows none of them but those that have objects. */
-  drop(u: Union, dir: DirNode): void {
+  drop(u: Around, dir: DirNode): void {
     const held = (dir.index?.entries.held ?? null) as Held | null;
     if (held === null) return;
     this.#served.delete(held.nodeid);
@@ -127,7 +144,7 @@ export class RowNodes {
     }
   }
 
-  #hold(u: Union, dir: DirNode, index: DirIndex, packed: PackedNames): Held {
+  #hold(u: Around, dir: DirNode, index: DirIndex, packed: PackedNames): Held {
     const told = new Uint32Array(packed.count + 1);
     const held = new Held(this.#next++, dir, index, told, (...args) => this.#make(u, ...args));
     index.entries.held = held;
@@ -136,7 +153,7 @@ export class RowNodes {
   }
 
   /** Asks the host nothing: what was shown of a row was what a bare file of a lower has. */
-  #make(u: Union, held: Held, row: number, name: string, entry: Entry): void {
+  #make(u: Around, held: Held, row: number, name: string, entry: Entry): void {
     const node = new FileNode(held.dir, name, entry.kind << 12, entry.dir, name);
     node.inoLow = entry.inoLow;
     node.inoHigh = entry.inoHigh;
