@@ -30,9 +30,13 @@ export function roomsMissing(): string | undefined {
   return existsSync('/dev/fuse') ? undefined : 'needs /dev/fuse';
 }
 
-/** Opens what distributions open to users (/dev/fuse), shows the checkout where all may look, and waits. */
+/**
+ * Opens what distributions open to users (/dev/fuse), shows the checkout where all may look, and waits. A mount of another
+ * test that came along would not end before the room does.
+ */
 const furnish = `
 set -e
+umount --all --internal-only --lazy --types fuse.stratafs,fuse || true
 mount -t tmpfs -o mode=755 tmpfs "$1/dev"
 mknod -m 666 "$1/dev/fuse" c 10 229
 mount --bind "$1/dev/fuse" /dev/fuse
