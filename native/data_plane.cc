@@ -127,7 +127,7 @@ bool DataPlane::Serve(uint8_t* request, size_t* length) {
   if (header.len != *length) return false;
   uint8_t* body = request + sizeof header;
   const size_t size = *length - sizeof header;
-  if (header.opcode == fuse::kLookup) return negatives_.Serve(header, body, size) || row_nodes_.Lookup(header, body, size);
+  if (header.opcode == fuse::kLookup) return ServeLookup(header, body, size);
   if (header.opcode == fuse::kForget) return size >= sizeof(fuse::ForgetIn) && ServeForget(header, body);
   if (header.opcode == fuse::kBatchForget) return row_nodes_.ForgetMany(request, length);
   if (header.opcode == fuse::kRead) return size >= sizeof(fuse::ReadIn) && ServeRead(header, body);
@@ -138,6 +138,13 @@ bool DataPlane::Serve(uint8_t* request, size_t* length) {
   if (header.opcode == fuse::kFsync) return size >= sizeof(fuse::FsyncIn) && ServeFsync(header, body);
   if (header.opcode == fuse::kInterrupt) return size >= sizeof(fuse::InterruptIn) && ServeInterrupt(body);
   return mirrors_.Serve(header, body, size);
+}
+
+// Whether a name is too long is JavaScript's to say.
+bool DataPlane::ServeLookup(const fuse::InHeader& header, const uint8_t* body, size_t size) {
+  if (header.total_extlen != 0 || size < 2 || size - 1 > kNameMax || body[size - 1] != 0) return false;
+  const HashedName name(reinterpret_cast<const char*>(body), size - 1);
+  return negatives_.Serve(header, name) || row_nodes_.Lookup(header, name);
 }
 
 bool DataPlane::ServeForget(const fuse::InHeader& header, const uint8_t* body) {

@@ -90,6 +90,7 @@ class DataPlane {
   void ReplyError(uint64_t unique, int code) { answers_.ReplyError(unique, code); }
 
  private:
+  bool ServeLookup(const fuse::InHeader& header, const uint8_t* body, size_t size);
   bool ServeForget(const fuse::InHeader& header, const uint8_t* body);
   bool ServeOpen(const fuse::InHeader& header, const uint8_t* body);
   bool ServeRelease(const fuse::InHeader& header, uint8_t* body);

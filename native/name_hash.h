@@ -8,6 +8,8 @@
 
 namespace stratafs {
 
+constexpr size_t kNameMax = 255;
+
 // Spreads what differs in few bits over all 32.
 inline uint32_t Mixed(uint32_t x) {
   x = (x ^ (x >> 16)) * 0x85ebca6bu;
@@ -26,6 +28,15 @@ inline uint64_t HashOf(const char* name, size_t length) {
   }
   return (uint64_t{Mixed(high) & 0x7ffffu} << 32) + Mixed(low ^ high) + 3;
 }
+
+// A name that is looked for in several places.
+struct HashedName {
+  const char* bytes;
+  size_t length;
+  uint64_t hash;
+
+  HashedName(const char* name, size_t size) : bytes(name), length(size), hash(HashOf(name, size)) {}
+};
 
 }  // namespace stratafs
 

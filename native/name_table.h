@@ -13,8 +13,6 @@
 
 namespace stratafs {
 
-constexpr size_t kNameMax = 255;
-
 // A kind from here on: the row is left to the caller. 0: the name was removed.
 constexpr uint8_t kTaken = 0x80;
 
@@ -44,12 +42,12 @@ struct NameTable {
   uint64_t InoOf(size_t row) const { return inos[2 * row] | uint64_t{inos[2 * row + 1]} << 32; }
 
   // Of `count` rows the one with this name, removed or not; `count` where there is none.
-  size_t Find(const char* name, size_t length, size_t count) const {
-    const double hash = static_cast<double>(HashOf(name, length));
-    size_t row = static_cast<size_t>(std::lower_bound(keys, keys + count, hash) - keys);
+  size_t Find(const HashedName& name, size_t count) const {
+    double key = static_cast<double>(name.hash);
+    size_t row = static_cast<size_t>(std::lower_bound(keys, keys + count, key) - keys);
     // Names of one hash, and those that they moved on, follow each other without a gap.
-    for (double key = hash; row < count && keys[row] == key; row++, key++) {
-      if (LengthOf(row) == length && memcmp(NameOf(row), name, length) == 0) return row;
+    for (; row < count && keys[row] == key; row++, key++) {
+      if (LengthOf(row) == name.length && memcmp(NameOf(row), name.bytes, name.length) == 0) return row;
     }
     return count;
   }

@@ -9,6 +9,7 @@
 
 #include "answers.h"
 #include "fuse_abi.h"
+#include "name_hash.h"
 
 namespace stratafs {
 
@@ -30,10 +31,10 @@ class Negatives {
   void Heed(const Known& known, double valid) { known_ = known, valid_ = valid; }
 
   // True when the request was answered.
-  bool Serve(const fuse::InHeader& header, const uint8_t* body, size_t size);
+  bool Serve(const fuse::InHeader& header, const HashedName& name);
 
  private:
-  bool MayHave(double salt, const char* name, size_t length) const;
+  bool MayHave(double salt, const HashedName& name) const;
 
   Answers* const answers_;
   Counters* const counters_;

@@ -49,12 +49,14 @@ void Tell(const RowNodes::Rows& rows, size_t row) {
 }  // namespace
 
 void RowNodes::Drop(uint64_t number) {
-  rows_.erase(number);
-  for (auto at = served_.begin(); at != served_.end();) at = at->second.number == number ? served_.erase(at) : std::next(at);
+  auto found = rows_.find(number);
+  if (found == rows_.end()) return;
+  served_.erase(found->second.nodeid);
+  rows_.erase(found);
 }
 
-void RowNodes::Serve(uint64_t nodeid, uint64_t number, std::vector<int> directories, double valid) {
-  served_.insert_or_assign(nodeid, Directory{number, std::move(directories), valid});
+void RowNodes::Serve(uint64_t number, std::vector<int> directories, double valid) {
+  served_.insert_or_assign(rows_.at(number).nodeid, Directory{number, std::move(directories), valid});
 }
 
 // False where the row is not, or may not be, a plain file.
@@ -79,12 +81,11 @@ bool RowNodes::Fill(const Directory& directory, const Rows& rows, size_t row, fu
   return true;
 }
 
-bool RowNodes::Lookup(const fuse::InHeader& header, const uint8_t* body, size_t size) {
-  if (header.total_extlen != 0 || size < 2 || body[size - 1] != 0) return false;
+bool RowNodes::Lookup(const fuse::InHeader& header, const HashedName& name) {
   auto served = served_.find(header.nodeid);
   if (served == served_.end()) return false;
   const Rows& rows = rows_.at(served->second.number);
-  const size_t row = rows.table.Find(reinterpret_cast<const char*>(body), size - 1, rows.count);
+  const size_t row = rows.table.Find(name, rows.count);
   fuse::EntryOut out;
   if (row == rows.count || !Fill(served->second, rows, row, &out)) return false;
   counters_->found++;

@@ -19,11 +19,13 @@ namespace stratafs {
 
 class RowNodes {
  public:
-  // A table and the counts of its rows; behind those, how many are not 0. The memory is the caller's until Drop.
+  // The table of directory `nodeid` and the counts of its rows; behind those, how many are not 0. The memory is the caller's
+  // until Drop.
   struct Rows {
     NameTable table;
     size_t count;
     uint32_t* told;
+    uint64_t nodeid;
   };
 
   RowNodes(Answers* answers, Counters* counters) : answers_(answers), counters_(counters) {}
@@ -34,16 +36,16 @@ class RowNodes {
   void Know(uint64_t number, const Rows& rows) { rows_.insert_or_assign(number, rows); }
   void Drop(uint64_t number);
 
-  // The names of directory `nodeid` are those of table `number`. By a name's source: where it is found; -1: nowhere by us.
-  // `valid`: seconds that entries and attributes are.
-  void Serve(uint64_t nodeid, uint64_t number, std::vector<int> directories, double valid);
+  // Names of the directory of table `number`, which is known, are answered. By a name's source: where it is found; -1: nowhere
+  // by us. `valid`: seconds that entries and attributes are.
+  void Serve(uint64_t number, std::vector<int> directories, double valid);
   void End(uint64_t nodeid) { served_.erase(nodeid); }
 
   // Lists rows with their attributes until one is left to JavaScript, or does not fit; how many.
   uint32_t Put(uint64_t nodeid, uint8_t* into, PutCells* cells);
 
   // True when the request was answered.
-  bool Lookup(const fuse::InHeader& header, const uint8_t* body, size_t size);
+  bool Lookup(const fuse::InHeader& header, const HashedName& name);
   // True when nobody else has to hear of it. The last row of a table that is forgotten is told.
   bool Forget(uint64_t nodeid, uint64_t count);
   // Takes out what nobody else has to hear of; true when nothing is left.

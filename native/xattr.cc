@@ -177,10 +177,9 @@ long ListXattrs(int dirfd, const ByteString& name) {
 }
 
 int HasXattrWith(int fd, const char* part) {
-  Target target;
-  target.dirfd = fd;
-  target.name.bytes[0] = 0;
-  const long size = List(target);
+  ByteString itself;
+  itself.bytes[0] = 0;
+  const long size = ListXattrs(fd, itself);
   if (size < 0) return errno == EOPNOTSUPP ? 0 : -1;
   for (long at = 0; at < size; at += static_cast<long>(strlen(value_buffer + at)) + 1) {
     if (strstr(value_buffer + at, part) != nullptr) return 1;

@@ -87,8 +87,11 @@ export class NodeTable<N extends KernelNode> {
   /** The kernel dropped `count` references, or a reply with one was not delivered. */
   forget(id: number, count: number): void {
     const node = this.get(id);
-    if (node === undefined) this.onLoss(this.#others?.namesBeside(id) ?? 0);
-    if (node === undefined || id === ROOT_ID) return;
+    if (node === undefined) {
+      this.onLoss(this.#others?.namesBeside(id) ?? 0);
+      return;
+    }
+    if (id === ROOT_ID) return;
     assert(node.nlookup >= count, 'the kernel forgets no more than it was told');
     node.nlookup -= count;
     if (node.nlookup > 0) return;

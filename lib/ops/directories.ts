@@ -37,27 +37,26 @@ function dots(c: Context, dir: DirNode, after: number, plus: boolean): boolean {
 
 const cells = new Uint32Array(PUT.cells);
 
-/** Puts packed names into the reply, with what their rows tell; directories not, where they are to come with their attributes. */
+/** Lets `put` put rows `from`..`to` of packed names into the reply; where it stopped. */
+function putRun(c: Context, plus: boolean, from: number, to: number, put: (into: Uint8Array) => void): number {
+  c.dirents.fill(plus, (into, at, room, before) => {
+    // Directories not, where they are to come with their attributes.
+    cells.set([at, room, from, to, plus ? 1 << DT_DIR : 0, before]);
+    put(into);
+    return (cells[PUT.at] as number) - at;
+  });
+  return cells[PUT.from] as number;
+}
+
+/** Puts packed names into the reply, with what their rows tell. */
 function runOf(c: Context, plus: boolean): Run {
-  return (packed, from, to) => {
-    c.dirents.fill(plus, (into, at, room, before) => {
-      cells.set([at, room, from, to, plus ? 1 << DT_DIR : 0, before]);
-      putNames(into, packed.table, packed.cookies.length, cells);
-      return (cells[PUT.at] as number) - at;
-    });
-    return cells[PUT.from] as number;
-  };
+  return ({ table, count }, from, to) => putRun(c, plus, from, to, (into) => putNames(into, table, count, cells));
 }
 
 /** Puts packed names into the reply with their attributes, as nodes without an object. */
 function runOfNodes(c: Context, dir: DirNode): Run {
   return (_packed, from, to) => {
-    c.dirents.fill(true, (into, at, room, before) => {
-      cells.set([at, room, from, to, 0, before]);
-      c.u.plane.putRows(dir.id, into, cells);
-      return (cells[PUT.at] as number) - at;
-    });
-    const end = cells[PUT.from] as number;
+    const end = putRun(c, true, from, to, (into) => c.u.plane.putRows(dir.id, into, cells));
     c.grantRows(dir, from, end);
     return end;
   };
@@ -89,7 +88,7 @@ export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
   if (dir.dead || !dots(c, dir, r.body.offset, true)) return;
   const filled = fills(c, dir, r.body.offset);
   const { numbers } = c.u;
-  if (filled) c.u.rowNodes.learn(c.u, dir, namesIn(c.u, dir).entries.size, c.validity);
+  if (filled) c.u.rowNodes.learn(c.u, dir, dir.index?.entries.size ?? 0, c.validity);
   else c.u.rowNodes.end(c.u, dir.id);
   const each = (name: string, entry: Entry, cookie: number): boolean => {
     if (!c.dirents.fits(name, true)) return false;

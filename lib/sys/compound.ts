@@ -31,7 +31,8 @@ export const READ = { fd: 0, to: 1, count: 2, words: 3 } as const;
 
 const told = new Uint32Array(2);
 
-function openQuietly(sys: SingleCalls, parent: number, name: string): number {
+/** Reading a directory for its names is no user's listing of it. Only its owner may say so. */
+export function openQuietly(sys: Pick<SingleCalls, 'openAt'>, parent: number, name: string): number {
   const fd = sys.openAt(parent, name, O_RDONLY | O_DIRECTORY | O_NOATIME, 0);
   return fd === -errno.EPERM ? sys.openAt(parent, name, O_RDONLY | O_DIRECTORY, 0) : fd;
 }

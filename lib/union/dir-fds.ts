@@ -5,7 +5,8 @@ import { LRUCache } from 'lru-cache';
 import { errno } from '../errno.js';
 import type { Syscalls } from '../sys/calls.js';
 import { check } from '../sys/check.js';
-import { O_DIRECTORY, O_NOATIME, O_PATH, O_RDONLY } from '../sys/constants.js';
+import { openQuietly } from '../sys/compound.js';
+import { O_DIRECTORY, O_PATH } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import type { Layer } from './layers.js';
 
@@ -138,9 +139,7 @@ export class DirFds {
   }
 
   #openOne(parent: number, name: string): number {
-    // Reading a directory for its names is no user's listing of it. Only its owner may say so.
-    const quiet = this.#sys.openAt(parent, name, O_RDONLY | O_DIRECTORY | O_NOATIME, 0);
-    const readable = quiet === -errno.EPERM ? this.#sys.openAt(parent, name, O_RDONLY | O_DIRECTORY, 0) : quiet;
+    const readable = openQuietly(this.#sys, parent, name);
     // Only a refusal: after any other failure a descriptor that cannot be read would stay in the cache.
     if (readable !== -errno.EACCES && readable !== -errno.EPERM) return readable;
     return this.#sys.openAt(parent, name, O_PATH | O_DIRECTORY, 0);

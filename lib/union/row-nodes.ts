@@ -55,6 +55,12 @@ class Held implements HeldRows {
     return this.told[this.told.length - 1] as number;
   }
 
+  /** Of what the kernel was told of `row`, which is known, `count` is left here. */
+  keep(row: number, count: number): void {
+    this.told[row] = count;
+    if (count === 0) this.told[this.told.length - 1] = this.live - 1;
+  }
+
   wake(row: number, name: string, entry: Entry): void {
     if (this.told[row] !== 0) this.make(this, row, name, entry);
   }
@@ -62,6 +68,11 @@ class Held implements HeldRows {
   *rows(): Generator<number> {
     for (let row = 0; this.live > 0 && row < this.told.length - 1; row += 1) if (this.told[row] !== 0) yield row;
   }
+}
+
+/** Only this module puts it there. */
+function heldOf(index: DirIndex | null): Held | null {
+  return (index?.entries.held ?? null) as Held | null;
 }
 
 /** The numbers in the rows of packed names are those that users see. */
@@ -95,7 +106,7 @@ export class RowNodes {
     if (index === null || !u.bare || this.strays.size > 0 || this.serves(dir)) return;
     const { packed, packedDirs } = index.entries;
     if (packed === null || packed.count > ROWS || !rowsTellAll(u, index)) return;
-    const held = (index.entries.held as Held | null) ?? this.#hold(u, dir, index, packed);
+    const held = heldOf(index) ?? this.#hold(u, dir, index, packed);
     held.asked += names;
     if (held.asked * LAYERS_A_NAME < packedDirs.length) return;
     // What is lent may be taken back while more is asked for.
@@ -113,7 +124,7 @@ export class RowNodes {
 
   /** The names of `dir` are not kept any longer; the kernel knows none of them but those that have objects. */
   drop(u: Around, dir: DirNode): void {
-    const held = (dir.index?.entries.held ?? null) as Held | null;
+    const held = heldOf(dir.index);
     if (held === null) return;
     this.#served.delete(held.nodeid);
     this.#tables.delete(held.number);
@@ -135,12 +146,10 @@ export class RowNodes {
 
   /** A listing that told the kernel of rows `from`..`to` did not reach it. */
   untell(dir: DirNode, from: number, to: number): void {
-    const held = (dir.index?.entries.held ?? null) as Held | null;
+    const held = heldOf(dir.index);
     for (let row = from; held !== null && row < to; row += 1) {
       const told = held.told[row] as number;
-      if (told === 0) continue;
-      held.told[row] = told - 1;
-      if (told === 1) held.told[held.told.length - 1] = held.live - 1;
+      if (told > 0) held.keep(row, told - 1);
     }
   }
 
@@ -163,7 +172,6 @@ export class RowNodes {
     held.index.liveNodes += 1;
     held.index.entries.keep(name, entry);
     u.nodes.take(node, nodeId(held.number * ROWS + row), held.told[row] as number);
-    held.told[row] = 0;
-    held.told[held.told.length - 1] = held.live - 1;
+    held.keep(row, 0);
   }
 }
