@@ -71,8 +71,8 @@ class LatePlane implements DataPlane {
   attach = (fh: number, fd: number, fsyncs: boolean): number => this.channel?.attach(fh, fd, fsyncs) ?? -errno.EBADF;
   swap = (fh: number, fd: number): number => this.channel?.swap(fh, fd) ?? -errno.EBADF;
   detach = (fh: number): number => this.channel?.detach(fh) ?? -errno.EBADF;
-  stand: DataPlane['stand'] = (nodeid, fh, flags, backingId, indifferent) =>
-    this.#unlogged?.stand(nodeid, fh, flags, backingId, indifferent);
+  stand: DataPlane['stand'] = (nodeid, fh, flags, backingId, indifferent, whole) =>
+    this.#unlogged?.stand(nodeid, fh, flags, backingId, indifferent, whole);
   withdraw = (fh: number): boolean => this.channel?.withdraw(fh) ?? false;
   mirror: DataPlane['mirror'] = (fh, nodeid, inoLow, inoHigh, valid) =>
     this.#unlogged?.mirror(fh, nodeid, inoLow, inoHigh, valid) ?? -errno.EBADF;

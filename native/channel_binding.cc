@@ -82,8 +82,9 @@ napi_value Stand(Args& args, Channel& channel) {
   int64_t nodeid = args.I64(0), fh = args.I64(1);
   uint32_t flags = args.U32(2), indifferent = args.U32(4);
   int backing_id = args.Int(3);
+  bool whole = args.Bool(5);
   if (!args.ok()) return args.Refuse();
-  Standing::Answer answer = {static_cast<uint64_t>(nodeid), static_cast<uint64_t>(fh), flags, backing_id, indifferent};
+  Standing::Answer answer = {static_cast<uint64_t>(nodeid), static_cast<uint64_t>(fh), flags, backing_id, indifferent, whole};
   channel.plane().standing().Stand(answer);
   return Undefined(args.env());
 }

@@ -134,6 +134,7 @@ bool DataPlane::Serve(uint8_t* request, size_t* length) {
   if (header.opcode == fuse::kWrite) return size >= sizeof(fuse::WriteIn) && ServeWrite(header, body);
   if (header.opcode == fuse::kOpen) return size >= sizeof(fuse::OpenIn) && ServeOpen(header, body);
   if (header.opcode == fuse::kRelease) return size >= sizeof(fuse::ReleaseIn) && ServeRelease(header, body);
+  if (header.opcode == fuse::kGetxattr) return ServeGetxattr(header, body, size);
   if (header.opcode == fuse::kIoctl && size >= sizeof(fuse::IoctlIn) && ServeIoctl(header, body)) return true;
   if (header.opcode == fuse::kFsync) return size >= sizeof(fuse::FsyncIn) && ServeFsync(header, body);
   if (header.opcode == fuse::kInterrupt) return size >= sizeof(fuse::InterruptIn) && ServeInterrupt(body);
@@ -151,6 +152,21 @@ bool DataPlane::ServeForget(const fuse::InHeader& header, const uint8_t* body) {
   fuse::ForgetIn in;
   memcpy(&in, body, sizeof in);
   return row_nodes_.Forget(header.nodeid, in.nlookup);
+}
+
+// The kernel asks for capabilities at each execution, before the first write and before each change of owner or contents.
+bool DataPlane::ServeGetxattr(const fuse::InHeader& header, const uint8_t* body, size_t size) {
+  constexpr size_t kFixed = sizeof(fuse::GetxattrIn);
+  if (size < kFixed || !IsCapability(body + kFixed, size - kFixed)) return false;
+  int fd = mirrors_.FileOf(header.nodeid);
+  if (fd < 0) {
+    auto found = table_.find(standing_.Whole(header.nodeid));
+    if (found != table_.end()) fd = found->second.file->get();
+  }
+  if (fd < 0 || MayHaveCapability(fd)) return false;
+  counters_->mirrored++;
+  answers_.ReplyError(header.unique, ENODATA);
+  return true;
 }
 
 // Many programs ask each file that they open whether it is a terminal.

@@ -1,6 +1,6 @@
 // Answers READ, WRITE and FSYNC of granted handles from their descriptors, inline when that cannot block,
 // on a few worker threads otherwise; OPEN where a handle stands for it (standing.h); RELEASE, of which JavaScript is told later;
-// attributes where they are the host's (mirrors.h); LOOKUP of what is not there (negatives.h) and of plain files
+// attributes where they are the host's (mirrors.h), and that a file has no capabilities; LOOKUP of what is not there (negatives.h) and of plain files
 // (row_nodes.h), and their FORGET; IOCTL that nobody knows.
 // Owns the granted descriptors and the workers.
 // Knows no JavaScript, no names and no policy: a grant is (fh, descriptor), nothing more.
@@ -95,6 +95,7 @@ class DataPlane {
   bool ServeOpen(const fuse::InHeader& header, const uint8_t* body);
   bool ServeRelease(const fuse::InHeader& header, uint8_t* body);
   bool EndUntold(uint64_t fh);
+  bool ServeGetxattr(const fuse::InHeader& header, const uint8_t* body, size_t size);
   bool ServeIoctl(const fuse::InHeader& header, const uint8_t* body);
   bool ServeRead(const fuse::InHeader& header, const uint8_t* body);
   bool ServeWrite(const fuse::InHeader& header, const uint8_t* body);

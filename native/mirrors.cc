@@ -7,15 +7,14 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
+#include "privileges.h"
 #include "validity.h"
 
 namespace stratafs {
 namespace {
 
-constexpr char kCapability[] = "security.capability";
 constexpr uint32_t kPrivileged = S_ISUID | S_ISGID;
 constexpr uint32_t kOwners = fuse::kSetUid | fuse::kSetGid;
 constexpr uint32_t kTimes = fuse::kSetAtime | fuse::kSetMtime | fuse::kSetAtimeNow | fuse::kSetMtimeNow;
@@ -26,9 +25,6 @@ struct timespec TimeOf(uint32_t valid, uint32_t set, uint32_t now, uint64_t seco
   if ((valid & set) == 0) return {0, UTIME_OMIT};
   return {static_cast<time_t>(seconds), static_cast<long>(nanoseconds)};
 }
-
-// Has a capability, or does not say.
-bool MayHaveCapability(int fd) { return fgetxattr(fd, kCapability, nullptr, 0) >= 0 || errno != ENODATA; }
 
 // 0 or an errno, of the first call that fails.
 int Change(int fd, const fuse::SetattrIn& in) {
@@ -46,15 +42,19 @@ int Change(int fd, const fuse::SetattrIn& in) {
 
 }  // namespace
 
+int Mirrors::FileOf(uint64_t nodeid) const {
+  auto found = images_.find(nodeid);
+  return found == images_.end() || found->second.file == nullptr ? -1 : found->second.file->get();
+}
+
 bool Mirrors::Serve(const fuse::InHeader& header, const uint8_t* body, size_t size) {
   const uint32_t opcode = header.opcode;
   const bool changes = opcode == fuse::kSetattr || opcode == fuse::kSetxattr || opcode == fuse::kRemovexattr || opcode == fuse::kIoctl;
-  if (!changes && opcode != fuse::kGetattr && opcode != fuse::kGetxattr) return false;
+  if (!changes && opcode != fuse::kGetattr) return false;
   auto found = images_.find(header.nodeid);
   if (found == images_.end()) return false;
   const Image& image = found->second;
   if (opcode == fuse::kGetattr) return ReplyAttributes(header.unique, image);
-  if (opcode == fuse::kGetxattr) return image.file != nullptr && ServeGetxattr(header.unique, image, body, size);
   if (opcode == fuse::kSetattr && size >= sizeof(fuse::SetattrIn) && image.open_to_change) {
     fuse::SetattrIn in;
     memcpy(&in, body, sizeof in);
@@ -80,16 +80,6 @@ bool Mirrors::ServeSetattr(uint64_t unique, const Image& image, const fuse::Seta
   // A directory that may not be read is open in a way that changes nothing.
   if (failed == EBADF) return false;
   answers_->ReplyError(unique, failed);
-  return true;
-}
-
-// The kernel asks before the first write and before each change of owner or contents.
-bool Mirrors::ServeGetxattr(uint64_t unique, const Image& image, const uint8_t* body, size_t size) {
-  const uint8_t* name = body + sizeof(fuse::GetxattrIn);
-  if (size != sizeof(fuse::GetxattrIn) + sizeof kCapability || memcmp(name, kCapability, sizeof kCapability) != 0) return false;
-  if (MayHaveCapability(image.file->get())) return false;
-  counters_->mirrored++;
-  answers_->ReplyError(unique, ENODATA);
   return true;
 }
 

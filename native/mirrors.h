@@ -1,5 +1,5 @@
-// Answers GETATTR and SETATTR, and what is asked of a file before each change (GETXATTR), for nodes that look to users as
-// they are on the host, but for their number and how many names they have.
+// Answers GETATTR and SETATTR for nodes that look to users as they are on the host, but for their number and how many names
+// they have.
 // Knows no JavaScript, no names and no layers: which nodes are so was said, and is taken back the same way.
 
 #ifndef STRATAFS_MIRRORS_H_
@@ -41,6 +41,8 @@ class Mirrors {
   void Forget(uint64_t nodeid) { images_.erase(nodeid); }
   void Clear() { images_.clear(); }
   size_t size() const { return images_.size(); }
+  // Where the extended attributes of a file are; -1: it is none of these.
+  int FileOf(uint64_t nodeid) const;
 
   // True when the request was answered. After one that was not, and that may make the node look otherwise than on the host,
   // it is no mirror any more.
@@ -48,7 +50,6 @@ class Mirrors {
 
  private:
   bool ServeSetattr(uint64_t unique, const Image& image, const fuse::SetattrIn& in);
-  bool ServeGetxattr(uint64_t unique, const Image& image, const uint8_t* body, size_t size);
   bool ReplyAttributes(uint64_t unique, const Image& image);
 
   Answers* const answers_;

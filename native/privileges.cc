@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -21,6 +22,8 @@
 
 namespace stratafs {
 namespace {
+
+constexpr char kCapability[] = "security.capability";
 
 // A process may have 65536 groups of up to 11 bytes each.
 constexpr size_t kStatusMax = 1 << 20;
@@ -117,6 +120,12 @@ bool InGroups(uint32_t pid, gid_t gid) {
     if (group == gid) return true;
   }
 }
+
+bool IsCapability(const uint8_t* name, size_t size) {
+  return size == sizeof kCapability && memcmp(name, kCapability, size) == 0;
+}
+
+bool MayHaveCapability(int fd) { return fgetxattr(fd, kCapability, nullptr, 0) >= 0 || errno != ENODATA; }
 
 int StripPrivileges(int fd, const Changer& who) {
   struct stat st;

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace stratafs {
@@ -25,6 +26,12 @@ bool IdsOf(uint32_t pid, Changer* who);
 
 // Whether thread `pid`, which waits for our answer, has `gid` among its supplementary groups.
 bool InGroups(uint32_t pid, gid_t gid);
+
+// Whether `name`, NUL included, is the attribute that has a file's capabilities.
+bool IsCapability(const uint8_t* name, size_t size);
+
+// The file has capabilities, or does not say.
+bool MayHaveCapability(int fd);
 
 // 1 when the mode changed (which the kernel may remember), 0 when not, or -errno.
 int StripPrivileges(int fd, const Changer& who);

@@ -49,6 +49,11 @@ const Standing::Answer* Standing::Find(uint64_t nodeid, const fuse::OpenIn& in) 
   return (in.flags & ~answer.indifferent) == 0 ? &answer : nullptr;
 }
 
+uint64_t Standing::Whole(uint64_t nodeid) const {
+  auto found = nodes_.find(nodeid);
+  return found == nodes_.end() || !found->second->answer.whole ? 0 : found->second->answer.fh;
+}
+
 void Standing::Opened(uint64_t fh) {
   auto found = handles_.find(fh);
   if (found != handles_.end() && found->second.opens++ == 0) idle_.erase(found->second.place);

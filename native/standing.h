@@ -24,6 +24,8 @@ class Standing {
     int32_t backing_id;
     // Flags of an OPEN that make no difference; with any other it is JavaScript's.
     uint32_t indifferent;
+    // What is open is where the file's attributes are, too.
+    bool whole;
   };
 
   // `idle_max`: so many handles that nobody has open stay; with 0 none ever stands.
@@ -43,6 +45,8 @@ class Standing {
 
   // The answer to an OPEN of `nodeid`; null: JavaScript's to answer.
   const Answer* Find(uint64_t nodeid, const fuse::OpenIn& in) const;
+  // The handle that has the attributes of `nodeid`, too; 0: none.
+  uint64_t Whole(uint64_t nodeid) const;
   // It was given: one open more.
   void Opened(uint64_t fh);
   // One open less. 0: nothing ends. Otherwise the handle that does, which is the caller's now: this one, or one that

@@ -28,9 +28,10 @@ export interface NativeChannel {
   detach(fh: number): number;
   /**
    * Further opens of `nodeid` are answered with `fh`, which one open has now, as long as they have no flags but `indifferent`
-   * ones; it stays a while after the last close. Nothing where one stands already, or as many stay as may.
+   * ones; it stays a while after the last close. Nothing where one stands already, or as many stay as may. `whole`: what is
+   * open has the file's attributes, too, and where it has no capabilities (security.capability) GETXATTR is answered so.
    */
-  stand(nodeid: number, fh: number, flags: number, backingId: number, indifferent: number): void;
+  stand(nodeid: number, fh: number, flags: number, backingId: number, indifferent: number, whole: boolean): void;
   /** Ends that. True when nobody has `fh` open any more: no RELEASE will come, it is the caller's to end. */
   withdraw(fh: number): boolean;
   /** The same for the fh that was closed first; 0: there is none that nobody has open. */

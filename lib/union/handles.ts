@@ -49,7 +49,8 @@ function dropBacking(u: Union, node: FileNode): void {
 /** Further opens for nothing but reading are answered with `handle`, if it was opened so: `flags` as in a reply to OPEN. */
 export function stand(u: Union, { fh, node, writable, openFlags }: FileHandle, flags: number): void {
   if (writable || (openFlags & ~O_LARGEFILE) !== 0) return;
-  u.plane.stand(node.id, fh, flags, node.backing?.id ?? 0, INDIFFERENT);
+  const whole = u.bare && node.data === null;
+  u.plane.stand(node.id, fh, flags, node.backing?.id ?? 0, INDIFFERENT, whole);
 }
 
 /** Further opens of `node` are JavaScript's again, and what only stayed is closed. */

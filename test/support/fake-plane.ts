@@ -38,8 +38,13 @@ export class FakePlane implements DataPlane {
   /** Of those, what nobody has open. */
   readonly idle = new Set<number>();
 
-  stand(nodeid: number, fh: number): void {
-    if (!this.standing.has(nodeid)) this.standing.set(nodeid, fh);
+  /** Those of them that have the attributes, too, by fh. */
+  readonly whole = new Set<number>();
+
+  stand(nodeid: number, fh: number, _flags: number, _backing: number, _indifferent: number, whole: boolean): void {
+    if (this.standing.has(nodeid)) return;
+    this.standing.set(nodeid, fh);
+    if (whole) this.whole.add(fh);
   }
 
   withdraw(fh: number): boolean {

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { test } from 'tap';
+import { errno } from '../../lib/errno.js';
 import * as c from '../../lib/sys/constants.js';
 import { syscalls as sys } from '../../lib/sys/syscalls.js';
 import { eventually } from '../support/expect.js';
@@ -11,6 +12,10 @@ import { op, run, served, type TinyServer } from './tiny-server.js';
 const skip = sys.geteuid() !== 0 && 'needs root';
 const FILE = 2;
 const IOCTL = 39;
+const GETXATTR = 22;
+const CAPABILITY = 'security.capability';
+/** cap_net_bind_service+ep, revision 2. */
+const capability = Buffer.from([1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 const INDIFFERENT = c.O_LARGEFILE | c.O_NONBLOCK;
 
 /** The kernel sends RELEASE after close(2) has returned: waits until as many handles are idle. */
@@ -22,7 +27,7 @@ async function idle(server: TinyServer, count: number): Promise<void> {
 test('a standing handle answers further opens for reading, and nothing else', { skip }, async (t) => {
   const left = await served(async (server) => {
     writeFileSync(server.host, 'standing');
-    server.opened = (fh) => server.channel.stand(FILE, fh, 0, 0, INDIFFERENT);
+    server.opened = (fh) => server.channel.stand(FILE, fh, 0, 0, INDIFFERENT, false);
     for (let i = 0; i < 3; i += 1) {
       t.equal((await run('cat', server.file)).out, 'standing');
       await idle(server, 1);
@@ -51,7 +56,7 @@ test('a standing handle answers further opens for reading, and nothing else', { 
 test('a handle that is withdrawn ends with its last close', { skip }, async (t) => {
   const left = await served(async (server) => {
     writeFileSync(server.host, 'standing');
-    server.opened = (fh) => server.channel.stand(FILE, fh, 0, 0, INDIFFERENT);
+    server.opened = (fh) => server.channel.stand(FILE, fh, 0, 0, INDIFFERENT, false);
     const reader = spawn('sh', [
       '-c',
       `exec 3<${server.file} 4<${server.file}; echo; read line; cat <&3; exec 3<&-; cat <&4`,
@@ -66,12 +71,40 @@ test('a handle that is withdrawn ends with its last close', { skip }, async (t) 
     t.ok(await eventually(() => server.released.length >= 2));
     t.same(server.released, [2, 1], 'one RELEASE for two closes');
     t.equal(server.channel.withdraw(1), false);
-    server.opened = (fh) => server.channel.stand(FILE, fh, 0, 0, INDIFFERENT);
+    server.opened = (fh) => server.channel.stand(FILE, fh, 0, 0, INDIFFERENT, false);
     await run('cat', server.file);
     await idle(server, 1);
     t.equal(server.channel.reclaim(), 3);
     t.equal(server.channel.reclaim(), 0);
     t.equal(server.channel.detach(3), 0, 'what is reclaimed is the caller’s');
+  });
+  t.same(left, []);
+});
+
+test('a file that stands with its attributes has no capability, or JavaScript says which', { skip }, async (t) => {
+  const left = await served(async (server) => {
+    // ENOSYS would be the last answer that the kernel asks for.
+    server.hook = (opcode) => (opcode === GETXATTR ? errno.ENODATA : 0);
+    const asks = async (key: string): Promise<number> => {
+      const before = server.count(GETXATTR);
+      const { err } = await run('python3', '-c', `import os; os.getxattr("${server.file}", "${key}")`);
+      t.match(err, /No data available/);
+      return server.count(GETXATTR) - before;
+    };
+    const stands = async (whole: boolean): Promise<void> => {
+      server.opened = (fh) => server.channel.stand(FILE, fh, 0, 0, INDIFFERENT, whole);
+      await run('cat', server.file);
+      await idle(server, 1);
+    };
+    await stands(false);
+    t.equal(await asks(CAPABILITY), 1, 'its attributes are elsewhere');
+    server.channel.detach(server.channel.reclaim());
+    t.equal(await asks(CAPABILITY), 1, 'nothing stands');
+    await stands(true);
+    t.equal(await asks(CAPABILITY), 0);
+    t.equal(await asks('user.other'), 1);
+    sys.setXattr(server.temp.dirfd, 'host', CAPABILITY, capability, 0);
+    t.equal(await asks(CAPABILITY), 1);
   });
   t.same(left, []);
 });
@@ -82,7 +115,7 @@ test('handles beyond what may stay go, the one that was closed first', { skip },
   const script = `import('${here}tiny-server.js').then(async ({ TinyServer, run, op }) => {
     const server = new TinyServer(); server.start();
     let node = 1000;
-    server.opened = (fh) => server.channel.stand(node++, fh, 0, 0, 0);
+    server.opened = (fh) => server.channel.stand(node++, fh, 0, 0, 0, false);
     for (let i = 0; i < 36; i++) await run('cat', server.file);
     while (server.channel.counters().idle + server.released.length < 36) await new Promise((r) => setTimeout(r, 2));
     process.stdout.write(JSON.stringify([server.channel.counters().idle, server.released]));

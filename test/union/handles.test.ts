@@ -8,13 +8,13 @@ import { type Opened, openFile } from '../../lib/union/open.js';
 import { planSealing } from '../../lib/union/sealing.js';
 import { setAttributes } from '../../lib/union/set-attributes.js';
 import { trimUnion } from '../../lib/union/trim.js';
-import { file } from '../support/tree.js';
+import { file, sparse } from '../support/tree.js';
 import { codeOf, type Layout, type TempUnion, unionTest } from '../support/union-in-temp.js';
 
 const elf = file(`\x7fELF${'x'.repeat(60)}`, { mode: 0o755 });
 const layout: Layout = {
-  lowers: [{ f: file('lower'), elf }],
-  upper: { u: file('upper') },
+  lowers: [{ f: file('lower'), m: file('lower'), elf }],
+  upper: { u: file('upper'), m: sparse(5, {}, { xattrs: { 'trusted.overlay.metacopy': '' } }) },
   options: { passthrough: 'auto', sealed: 0 },
 };
 
@@ -37,6 +37,13 @@ unionTest(t, 'only what was opened for nothing but reading stands', layout, (t, 
   t.same([...w.plane.standing], [[handle.node.id, handle.fh]]);
   closeIdle(w.u);
   t.equal(w.u.handles.size, 0);
+});
+
+unionTest(t, 'what stands has the attributes, too, where the bytes are no other file’s', layout, (t, w) => {
+  const [upper, lower, metadata] = ['u', 'f', 'm'].map((path) => opened(w, path).handle.fh);
+  t.same([...w.plane.whole], [upper, lower]);
+  t.ok(metadata);
+  closeIdle(w.u);
 });
 
 unionTest(t, 'an open for writing is not held to the mode of a reader who has gone', layout, (t, w) => {
