@@ -7,8 +7,7 @@ import { O_CREAT, O_EXCL, O_NOFOLLOW, O_PATH, O_WRONLY, S_IFCHR, S_IFREG } from 
 import { OwnedFd } from '../sys/fd.js';
 import { shown } from '../sys/name.js';
 import type { Syscalls } from '../sys/syscalls.js';
-import { WH } from '../union/layer-walk.js';
-import { OPAQUE_FILE } from '../union/marks.js';
+import { OPAQUE_FILE, WH } from '../union/marks.js';
 import { DEVICE, HOLDER } from '../union/nested-whiteout.js';
 import { dialects, storedName } from '../union/private-xattrs.js';
 import type { Spot } from './unpack-object.js';

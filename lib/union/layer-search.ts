@@ -6,9 +6,9 @@ import { DT_CHR, DT_DIR, DT_REG } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import { LayerDir, LayerFile } from './dir-fds.js';
 import type { DirNode } from './inode.js';
-import { WH, whiteoutXattrs } from './layer-walk.js';
+import { whiteoutXattrs } from './layer-walk.js';
 import type { Layer } from './layers.js';
-import { readMarks } from './marks.js';
+import { readMarks, WH } from './marks.js';
 import type { Union } from './union.js';
 
 /** Longest redirect that is followed, bytes: what a path may have. */

@@ -9,7 +9,7 @@ import { mergeNames } from '../sys/name-tables.js';
 import type { DirMarks, LayerDir } from './dir-fds.js';
 import { DirIndex, type DirNode, Entry, type Walking, WHITEOUT } from './inode.js';
 import { isUpper, keepsOrigins } from './layers.js';
-import { OPAQUE_FILE, readXattrMarks } from './marks.js';
+import { OPAQUE_FILE, readXattrMarks, WH } from './marks.js';
 import { type Scan, Scans } from './name-scans.js';
 import { isNested } from './nested-whiteout.js';
 import { NamePacker, PackedNames } from './packed-names.js';
@@ -18,8 +18,6 @@ import { dialects } from './private-xattrs.js';
 import { allSteps, Stepping, type Steps } from './steps.js';
 import type { Union } from './union.js';
 
-/** Prefix of AUFS whiteouts and of its own bookkeeping names. */
-export const WH = '.wh.';
 const AUFS = '.wh..wh.';
 /** Directories of so many names are read in steps, and only names that the bottom layer alone has are packed. */
 const LARGE = 10_000;

@@ -11,6 +11,9 @@ import { isUpper } from './layers.js';
 import { mayHoldNested } from './nested-whiteout.js';
 import { dialects } from './private-xattrs.js';
 
+/** Prefix of AUFS whiteouts and of its own bookkeeping names. */
+export const WH = '.wh.';
+
 /** The file that marks a directory opaque in the AUFS dialect. */
 export const OPAQUE_FILE = '.wh..wh..opq';
 

@@ -43,7 +43,15 @@ function gone(u: Union, end: RenameEnd, node: Inode): void {
   else if (node instanceof FileNode) afterName(u, node, end.dir, end.name, (end.entry as Entry).dir.layer.writable);
 }
 
-export function settleExchange(from: RenameEnd, to: RenameEnd, oldUpper: LayerDir, newUpper: LayerDir): void {
+/** A packed name, of a large directory of the upper, would go back to what its row tells when its node is forgotten. */
+function unpack(u: Union, { index }: DirNode, name: string): void {
+  const entry = index?.entries.get(name);
+  if (index === null || entry === undefined || index.entries.plain(name) !== undefined) return;
+  index.entries.set(name, entry);
+  noteName(u, index, name);
+}
+
+export function settleExchange(u: Union, from: RenameEnd, to: RenameEnd, oldUpper: LayerDir, newUpper: LayerDir): void {
   const a = from.entry as Entry;
   const b = to.entry as Entry;
   const first = a.node as Inode;
@@ -62,6 +70,7 @@ export function settleExchange(from: RenameEnd, to: RenameEnd, oldUpper: LayerDi
     entry.closed = true;
     entry.ours = false;
   }
+  for (const { dir, name } of [from, to]) unpack(u, dir, name);
   relocate(first, from, to, newUpper);
   relocate(second, to, from, oldUpper);
 }

@@ -9,8 +9,8 @@ import { copyUp, indexBeforeLoss, upperOf, writableWork } from './copy-up.js';
 import { refuseBadName } from './create.js';
 import type { LayerDir } from './dir-fds.js';
 import { DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
-import { WH } from './layer-walk.js';
 import { namesIn } from './lookup.js';
+import { WH } from './marks.js';
 import { markHolder } from './nested-whiteout.js';
 import { refuseProtected, refuseProtectedName } from './protection.js';
 import { keepDataFound, writeRedirect } from './redirect.js';
@@ -121,7 +121,7 @@ export function rename(
     replaced?.();
     throw error;
   }
-  if (plan.exchange) settleExchange(from, to, oldUpper, newUpper);
+  if (plan.exchange) settleExchange(u, from, to, oldUpper, newUpper);
   else settleMove(u, from, to, newUpper, plan.whiteoutOld);
 }
 

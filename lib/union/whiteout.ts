@@ -7,8 +7,7 @@ import { O_CREAT, O_DIRECTORY, O_EXCL, O_WRONLY, RENAME_EXCHANGE, RENAME_WHITEOU
 import { asServer } from './caller.js';
 import { writePrivate } from './copy-metadata.js';
 import type { LayerDir } from './dir-fds.js';
-import { WH } from './layer-walk.js';
-import { OPAQUE_FILE } from './marks.js';
+import { OPAQUE_FILE, WH } from './marks.js';
 import type { Union } from './union.js';
 import type { Workdir } from './workdir.js';
 

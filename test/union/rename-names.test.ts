@@ -61,3 +61,20 @@ unionTest(t, 'exchange, of a file and a directory', layout, (t, w) => {
   t.same(w.names('low'), ['x']);
   t.equal(w.read('d'), 'low');
 });
+
+/** More names than are kept as objects. */
+const MANY = 10_100;
+const many = Object.fromEntries(Array.from({ length: MANY }, (_, at) => [`f${at}`, file('')]));
+const large = { lowers: [{}], upper: { big: dir({ ...many, sub: dir({ x: file('x') }) }) } };
+
+unionTest(t, 'exchange in a large directory of the upper, also when the kernel forgets', large, (t, w) => {
+  const big = w.dir('big');
+  const [one, sub] = [w.node('big/f1'), w.node('big/sub')];
+  rename(w.u, big, 'f1', big, 'sub', RENAME_EXCHANGE);
+  for (const node of [one, sub]) w.u.nodes.forget(node.id, node.nlookup);
+  t.same(w.names('big/f1'), ['x']);
+  rename(w.u, big, 'f1', big, 'moved', 0);
+  t.equal(w.read('big/moved/x'), 'x');
+  t.equal(w.read('big/sub'), '');
+  t.equal(w.names('big').length, MANY + 1);
+});
