@@ -155,6 +155,8 @@ function keepRemovedDirectory(u: Union, work: Workdir, node: DirNode): void {
 
 function copyFile(u: Union, work: Workdir, node: FileNode, change: Change): void {
   const parentUpper = node.parent === null ? null : upperOf(u, node.parent);
+  // Where the names beside it are still to be read, that is waited for before a copy is made.
+  if (node.parent !== null) namesIn(u, node.parent);
   const from = { fd: u.dirFds.fd(node.dir), name: node.base };
   examined(u, from, node, (found) => copyFound(u, work, node, change, from, found, parentUpper));
 }

@@ -43,11 +43,10 @@ function isLarge(u: Union, fd: number): boolean {
 function forgetDirectory(u: Union, dir: DirNode): void {
   u.walks.get(dir)?.stepping.giveUp();
   u.walks.delete(dir);
-  const index = dir.index;
-  if (index !== null && isInUse(index)) {
-    for (const [name, entry] of index.entries.live()) {
-      if (entry.node instanceof FileNode) loseDirectory(u, entry.node, dir, name);
-    }
+  const { index, singles } = dir;
+  const live = index !== null && isInUse(index) ? index.entries.live() : [...(singles?.entries ?? [])];
+  for (const [name, entry] of live) {
+    if (entry.node instanceof FileNode) loseDirectory(u, entry.node, dir, name);
   }
   u.rowNodes.drop(u, dir);
   for (const part of dir.stack) u.dirFds.drop(part);

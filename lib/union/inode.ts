@@ -215,22 +215,18 @@ export class DirIndex {
   salt = 0;
 }
 
+/** Names of a large directory that show nodes though it has no index, and how many more may be asked for: single-names.ts. */
+export interface SingleNames {
+  readonly entries: Map<string, Entry>;
+  questions: number;
+}
+
 /** A large directory whose names are read between requests, and the stack that is read. */
 export interface Walking {
   readonly stepping: Stepping<DirIndex>;
   readonly stack: readonly LayerDir[];
   /** What was read means something else by now. */
   stale: boolean;
-}
-
-/**
- * Names that are not packed, in cookie order, made at the first listing. A name that is no longer in the index is passed
- * over; names created later wait in `fresh`.
- */
-export interface Listing {
-  readonly cookies: Float64Array;
-  readonly names: string[];
-  readonly fresh: Set<string>;
 }
 
 /** Another name of a file with several hard links. */
@@ -241,6 +237,7 @@ export interface Alias {
 
 /** What most nodes have none of, with what that means. */
 const usual = {
+  singles: null as SingleNames | null,
   keptCtime: null as KeptCtime | null,
   orphan: null as OwnedFd | null,
   aliases: null as Alias[] | null,
@@ -310,6 +307,8 @@ export class DirNode extends Inode {
   dead = false;
   /** The data plane may answer for its attributes. */
   mirrored = false;
+  /** Only while there is no index. */
+  declare singles: SingleNames | null;
 
   constructor(
     parent: DirNode | null,
@@ -326,6 +325,8 @@ export class DirNode extends Inode {
     return top?.layer.writable ? top : null;
   }
 }
+
+keepAside(DirNode, ['singles']);
 
 /** One open file. The data plane owns the descriptor. */
 export interface FileHandle {

@@ -19,6 +19,7 @@ import { looksNested } from './nested-whiteout.js';
 
 import { readOrigin, statFirstOrigin, statOrigin } from './origin.js';
 import { noteProtection } from './protection.js';
+import { settleSingles, singleEntry, singleNames } from './single-names.js';
 import { settleStack } from './stack.js';
 import type { Union } from './union.js';
 
@@ -30,7 +31,9 @@ export function namesIn(u: Union, dir: DirNode): DirIndex {
   // Names that are read on the way are those of the index.
   const scans = dir.index === null ? new Scans() : undefined;
   settleStack(u, dir, scans);
-  return indexOf(u, dir, scans);
+  const index = indexOf(u, dir, scans);
+  if (scans !== undefined && dir.singles !== null) settleSingles(dir, index);
+  return index;
 }
 
 /** The entry that shows under `name`; null when absent or whited out. */
@@ -41,7 +44,8 @@ export function visibleEntry(u: Union, dir: DirNode, name: string): Entry | null
 
 /** The node under `name`, its attributes in `out`; null when absent. */
 export function lookup(u: Union, dir: DirNode, name: string, out: Stat): Inode | null {
-  const entry = visibleEntry(u, dir, name);
+  const single = dir.index === null ? singleEntry(u, dir, name) : undefined;
+  const entry = single === undefined ? visibleEntry(u, dir, name) : single;
   return entry === null ? null : nodeOf(u, dir, name, entry, out);
 }
 
@@ -63,21 +67,28 @@ export function nodeOf(u: Union, dir: DirNode, name: string, entry: Entry, out: 
 export function attach(dir: DirNode, name: string, entry: Entry, node: Inode): void {
   if (entry.node === null && dir.index !== null) dir.index.liveNodes += 1;
   entry.node = node;
-  dir.index?.entries.keep(name, entry);
+  if (dir.index !== null) dir.index.entries.keep(name, entry);
+  else dir.singles?.entries.set(name, entry);
 }
 
 /** Unties `node` from the entry that shows it. */
 export function detach(dir: DirNode, name: string, node: Inode): void {
-  const entry = dir.index?.entries.get(name);
-  if (entry === undefined || entry.node !== node || dir.index === null) return;
+  const { index } = dir;
+  const entry = (index ?? dir.singles)?.entries.get(name);
+  if (entry === undefined || entry.node !== node) return;
   entry.node = null;
-  dir.index.liveNodes -= 1;
-  dir.index.entries.release(name, entry);
+  if (index === null) {
+    dir.singles?.entries.delete(name);
+    return;
+  }
+  index.liveNodes -= 1;
+  index.entries.release(name, entry);
 }
 
 function newDirectory(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat): DirNode {
   const top = new LayerDir(entry.dir.layer, entry.dir, name);
   const node = new DirNode(dir, name, [top]);
+  node.singles = singleNames(stat.size);
   node.candidates = (entry.deeper ?? []).map((part) => new LayerDir(part.layer, part, name));
   const isBottom = entry.dir.layer === u.layers.at(-1);
   if (isBottom || entry.ours) node.candidates = null;

@@ -324,3 +324,13 @@ export class PackedNames {
     this.size -= 1;
   }
 }
+
+/**
+ * Names that are not packed, in cookie order, made at the first listing. A name that is no longer in the index is passed
+ * over; names created later wait in `fresh`.
+ */
+export interface Listing {
+  readonly cookies: Float64Array;
+  readonly names: string[];
+  readonly fresh: Set<string>;
+}

@@ -6,10 +6,10 @@ import { DT_DIR } from '../sys/constants.js';
 import { Stat } from '../sys/stat.js';
 import { unmarkImpure } from './copy-metadata.js';
 import { forgetNode } from './forget.js';
-import { type DirIndex, type DirNode, type Entry, type Inode, type Listing, takeNumber, WHITEOUT } from './inode.js';
+import { type DirIndex, type DirNode, type Entry, type Inode, takeNumber, WHITEOUT } from './inode.js';
 import { keepsOrigins } from './layers.js';
 import { namesIn, nodeOf } from './lookup.js';
-import { firstAbove, type PackedNames } from './packed-names.js';
+import { firstAbove, type Listing, type PackedNames } from './packed-names.js';
 import { rowsTellAll } from './row-nodes.js';
 import type { Union } from './union.js';
 

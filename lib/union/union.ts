@@ -10,11 +10,12 @@ import type { OwnedFd } from '../sys/fd.js';
 import type { Stat } from '../sys/stat.js';
 import type { DirFds, LayerDir } from './dir-fds.js';
 import type { Features } from './features.js';
-import type { DirIndex, DirNode, FileHandle, FileNode, Inode, Listing, Walking } from './inode.js';
+import type { DirIndex, DirNode, FileHandle, FileNode, Inode, Walking } from './inode.js';
 import type { InodeNumbers } from './inode-numbers.js';
 import type { Layer } from './layers.js';
 import type { Negatives } from './negatives.js';
 import type { MountOptions } from './options.js';
+import type { Listing } from './packed-names.js';
 import type { RowNodes } from './row-nodes.js';
 import type { Workdir } from './workdir.js';
 
