@@ -44,7 +44,8 @@ export function visibleEntry(u: Union, dir: DirNode, name: string): Entry | null
 
 /** The node under `name`, its attributes in `out`; null when absent. */
 export function lookup(u: Union, dir: DirNode, name: string, out: Stat): Inode | null {
-  const single = dir.index === null ? singleEntry(u, dir, name) : undefined;
+  const single = dir.index === null ? singleEntry(u, dir, name, out) : undefined;
+  if (single?.node === null) return newNode(u, dir, name, single, out);
   const entry = single === undefined ? visibleEntry(u, dir, name) : single;
   return entry === null ? null : nodeOf(u, dir, name, entry, out);
 }
@@ -56,6 +57,11 @@ export function nodeOf(u: Union, dir: DirNode, name: string, entry: Entry, out: 
     return entry.node;
   }
   check(u.sys.statAt(u.dirFds.fd(entry.dir), name, out), () => `stat ${entry.dir}/${shown(name)}`);
+  return newNode(u, dir, name, entry, out);
+}
+
+/** The node of `entry`, whose attributes on the host are in `out`; those that users see, then. */
+function newNode(u: Union, dir: DirNode, name: string, entry: Entry, out: Stat): Inode {
   const node = out.isDirectory ? newDirectory(u, dir, name, entry, out) : newFile(u, dir, name, entry, out);
   attach(dir, name, entry, node);
   noteProtection(node, entry, out);

@@ -97,14 +97,14 @@ unionTest(t, 'all names are read where asking is no longer worth it, or not enou
   const node = big(w);
   const { singles } = node;
   if (singles === null) throw new Error('it is not large');
-  t.not(singleEntry(w.u, node, 'nothing'), undefined);
+  t.not(singleEntry(w.u, node, 'nothing', w.stat), undefined);
   t.equal(singles.questions, QUESTIONS - 2, 'a question a layer');
-  t.equal(singleEntry(w.u, node, 'one'), undefined, 'a file with other names');
+  t.equal(singleEntry(w.u, node, 'one', w.stat), undefined, 'a file with other names');
   singles.questions = 0;
-  t.equal(singleEntry(w.u, node, 'top'), undefined);
+  t.equal(singleEntry(w.u, node, 'top', w.stat), undefined);
   copyUp(w.u, node, 'attributes');
   singles.questions = QUESTIONS;
-  t.equal(singleEntry(w.u, node, 'top'), undefined, 'the upper has a part in it');
+  t.equal(singleEntry(w.u, node, 'top', w.stat), undefined, 'the upper has a part in it');
 });
 
 unionTest(t, 'files stay when the directory is forgotten', layout, (t, w) => {
