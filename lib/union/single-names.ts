@@ -1,5 +1,5 @@
 // Names of a large directory that are asked of the layers one at a time, as long as few are asked for: to read all of its
-// names first would keep the one who asks waiting. Only where the directory is lowers without marks alone. Knows no index.
+// names first would keep the one who asks waiting. Only where the directory is lowers without marks alone, and has no index yet.
 
 import { errno } from '../errno.js';
 import { check } from '../sys/check.js';
