@@ -171,7 +171,7 @@ napi_value ServeRows(Args& args, Channel& channel) {
   const size_t count = told.length - 1;
   const int32_t* fds = reinterpret_cast<int32_t*>(directories.data);
   const uint64_t key = static_cast<uint64_t>(number);
-  channel.KnowRows(key, args.raw(2), args.raw(3), 
+  channel.KnowRows(key, args.raw(2), args.raw(3),
                    {NameTable(table, count), count, reinterpret_cast<uint32_t*>(told.data), static_cast<uint64_t>(nodeid)});
   channel.plane().row_nodes().Serve(key, std::vector<int>(fds, fds + directories.length), valid);
   return Undefined(args.env());

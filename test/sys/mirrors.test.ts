@@ -9,15 +9,11 @@ import { errno } from '../../lib/errno.js';
 import * as c from '../../lib/sys/constants.js';
 import { syscalls as sys } from '../../lib/sys/syscalls.js';
 import { eventually } from '../support/expect.js';
-import { op, run, served, type TinyServer } from './tiny-server.js';
+import { CAPABILITY, capability, op, run, served, type TinyServer } from './tiny-server.js';
 
 const skip = sys.geteuid() !== 0 && 'needs root';
 const ROOT = 1;
 const FILE = 2;
-const GETXATTR = 22;
-const CAPABILITY = 'security.capability';
-/** cap_net_bind_service+ep, revision 2. */
-const capability = Buffer.from([1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 const INO = 0x1_2345_6789;
 
 /** Runs `body` while somebody has the file open for writing, as a mirror. */
@@ -91,18 +87,18 @@ test('what gives privileges, or meets some, is JavaScript’s, and ends the mirr
 test('a mirror has no capability, or JavaScript says which', { skip }, async (t) => {
   const left = await served(async (server) => {
     // ENOSYS would be the last answer that the kernel asks for.
-    server.hook = (opcode) => (opcode === GETXATTR ? errno.ENODATA : 0);
+    server.hook = (opcode) => (opcode === op.GETXATTR ? errno.ENODATA : 0);
     await whileOpen(server, async () => {
       const ask = (): Promise<unknown> =>
         run('python3', '-c', `import os; os.getxattr("${server.file}", "${CAPABILITY}")`);
-      const asked = server.count(GETXATTR);
+      const asked = server.count(op.GETXATTR);
       await ask();
-      t.equal(server.count(GETXATTR), asked);
+      t.equal(server.count(op.GETXATTR), asked);
       sys.setXattr(server.temp.dirfd, 'host', CAPABILITY, capability, 0);
       await ask();
-      t.equal(server.count(GETXATTR), asked + 1);
+      t.equal(server.count(op.GETXATTR), asked + 1);
       await run('python3', '-c', `import os; os.getxattr("${server.file}", "user.other")`);
-      t.equal(server.count(GETXATTR), asked + 2);
+      t.equal(server.count(op.GETXATTR), asked + 2);
     });
   });
   t.same(left, []);

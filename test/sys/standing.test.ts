@@ -7,15 +7,11 @@ import { errno } from '../../lib/errno.js';
 import * as c from '../../lib/sys/constants.js';
 import { syscalls as sys } from '../../lib/sys/syscalls.js';
 import { eventually } from '../support/expect.js';
-import { op, run, served, type TinyServer } from './tiny-server.js';
+import { CAPABILITY, capability, op, run, served, type TinyServer } from './tiny-server.js';
 
 const skip = sys.geteuid() !== 0 && 'needs root';
 const FILE = 2;
 const IOCTL = 39;
-const GETXATTR = 22;
-const CAPABILITY = 'security.capability';
-/** cap_net_bind_service+ep, revision 2. */
-const capability = Buffer.from([1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 const INDIFFERENT = c.O_LARGEFILE | c.O_NONBLOCK;
 
 /** The kernel sends RELEASE after close(2) has returned: waits until as many handles are idle. */
@@ -84,12 +80,12 @@ test('a handle that is withdrawn ends with its last close', { skip }, async (t) 
 test('a file that stands with its attributes has no capability, or JavaScript says which', { skip }, async (t) => {
   const left = await served(async (server) => {
     // ENOSYS would be the last answer that the kernel asks for.
-    server.hook = (opcode) => (opcode === GETXATTR ? errno.ENODATA : 0);
+    server.hook = (opcode) => (opcode === op.GETXATTR ? errno.ENODATA : 0);
     const asks = async (key: string): Promise<number> => {
-      const before = server.count(GETXATTR);
+      const before = server.count(op.GETXATTR);
       const { err } = await run('python3', '-c', `import os; os.getxattr("${server.file}", "${key}")`);
       t.match(err, /No data available/);
-      return server.count(GETXATTR) - before;
+      return server.count(op.GETXATTR) - before;
     };
     const stands = async (whole: boolean): Promise<void> => {
       server.opened = (fh) => server.channel.stand(FILE, fh, 0, 0, INDIFFERENT, whole);

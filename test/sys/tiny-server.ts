@@ -20,12 +20,16 @@ export const op = {
   WRITE: 16,
   RELEASE: 18,
   FSYNC: 20,
+  GETXATTR: 22,
   FLUSH: 25,
 };
 const INIT = 26;
 const INTERRUPT = 36;
 const BATCH_FORGET = 42;
 export const ENOSYS = 38;
+export const CAPABILITY = 'security.capability';
+/** cap_net_bind_service+ep, revision 2. */
+export const capability = Buffer.from([1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 const ENOENT = 2;
 const HEADER = 16;
 export const FOPEN_PASSTHROUGH = 1 << 7;

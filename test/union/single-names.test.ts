@@ -49,21 +49,19 @@ t.test('a directory is large by its size in bytes', async (t) => {
 unionTest(t, 'the same names are found and missed as with an index', layout, (t, w) => {
   const names = ['top', 'both', 'd', 'gone', 'aufs', 'deep', 'link', 'f', 'nothing', '.wh.aufs', 'x'.repeat(255)];
   const node = big(w);
-  const seen = names.map((name) => {
-    const found = lookup(w.u, node, name, w.stat);
-    return found === null ? name : `${name} ${found.inoLow} ${w.stat.mode} ${w.stat.size}`;
-  });
+  const look = (parent: typeof node): string[] =>
+    names.map((name) => {
+      const found = lookup(w.u, parent, name, w.stat);
+      return found === null ? name : `${name} ${found.inoLow} ${w.stat.mode} ${w.stat.size}`;
+    });
+  const seen = look(node);
   t.equal(node.index, null, 'and nobody has read them all');
   t.equal(w.read('big/both'), 'upper one');
   t.same(w.names('big/d'), ['x', 'y']);
   w.u.nodes.forget(node.id, node.nlookup);
   const indexed = w.dir('big');
   namesIn(w.u, indexed);
-  const wanted = names.map((name) => {
-    const found = lookup(w.u, indexed, name, w.stat);
-    return found === null ? name : `${name} ${found.inoLow} ${w.stat.mode} ${w.stat.size}`;
-  });
-  t.same(seen, wanted);
+  t.same(seen, look(indexed));
 });
 
 unionTest(t, 'what was found is what the index shows, and is forgotten from it', layout, (t, w) => {
