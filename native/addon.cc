@@ -23,6 +23,7 @@ napi_value Init(napi_env env, napi_value exports) {
   stratafs::RegisterMount(env, syscalls);
   stratafs::RegisterCopy(env, syscalls);
   stratafs::RegisterCompound(env, syscalls);
+  stratafs::RegisterDirectories(env, syscalls);
   napi_value jobs = Object(env);
   stratafs::RegisterJobs(env, jobs);
   napi_value tables = Object(env);

@@ -70,45 +70,6 @@ napi_value Examine(napi_env env, napi_callback_info info) {
   return Number(env, 0);
 }
 
-// Words of one directory, the same as READ in lib/sys/compound.ts.
-enum ReadWord { kReadFd, kReadTo, kReadCount, kReadWords };
-
-int OpenQuietly(int parent, const char* name) {
-  constexpr uint32_t kFlags = O_RDONLY | O_DIRECTORY;
-  const int fd = OpenBeneath(parent, name, kFlags | O_NOATIME, 0);
-  return fd < 0 && errno == EPERM ? OpenBeneath(parent, name, kFlags, 0) : fd;
-}
-
-// readDirectories(parents, name, into, at, mark, part, out)
-napi_value ReadDirectories(napi_env env, napi_callback_info info) {
-  Args args(env, info);
-  ByteString name, mark, part;
-  Bytes parents = args.Typed(0, napi_int32_array, "an Int32Array");
-  args.Text(1, &name);
-  Bytes into = args.U8(2);
-  size_t at = args.U32(3);
-  args.Text(4, &mark);
-  args.Text(5, &part);
-  Bytes given = args.Typed(6, napi_int32_array, "an Int32Array");
-  if (args.ok() && (at > into.length || at % 8 != 0)) args.Wrong(3, "a place in the buffer");
-  if (args.ok() && given.length < parents.length * kReadWords) args.Wrong(6, "three words for each");
-  if (!args.ok()) return args.Refuse();
-  const int32_t* fds = reinterpret_cast<const int32_t*>(parents.data);
-  int32_t* out = reinterpret_cast<int32_t*>(given.data);
-  uint32_t done = 0;
-  for (; done < parents.length; done++, out += kReadWords) {
-    out[kReadFd] = OpenQuietly(fds[done], name.c_str());
-    if (out[kReadFd] < 0) break;
-    uint32_t told[2];
-    const int64_t bytes = ReadRecords(out[kReadFd], into, at, mark.c_str(), told);
-    if (bytes < 0 || told[1] != 0 || HasXattrWith(out[kReadFd], part.c_str()) != 0) break;
-    at += static_cast<size_t>(bytes);
-    out[kReadTo] = static_cast<int32_t>(at);
-    out[kReadCount] = static_cast<int32_t>(told[0]);
-  }
-  return Number(env, done);
-}
-
 napi_value CopyUnnamed(napi_env env, napi_callback_info info) {
   Args args(env, info);
   int dirfd = args.Int(0), from = args.Int(1);
@@ -188,7 +149,6 @@ napi_value RenameQuietly(napi_env env, napi_callback_info info) { return Quietly
 
 void RegisterCompound(napi_env env, napi_value target) {
   const Method methods[] = {{"examine", Examine},
-                            {"readDirectories", ReadDirectories},
                             {"copyUnnamed", CopyUnnamed},
                             {"takeAttributes", TakeAttributes},
                             {"linkQuietly", LinkQuietly},

@@ -17,6 +17,7 @@ void RegisterXattr(napi_env env, napi_value target);
 void RegisterMount(napi_env env, napi_value target);
 void RegisterCopy(napi_env env, napi_value target);
 void RegisterCompound(napi_env env, napi_value target);
+void RegisterDirectories(napi_env env, napi_value target);
 void RegisterJobs(napi_env env, napi_value target);
 napi_value OpenChannel(napi_env env, napi_callback_info info);
 

@@ -150,8 +150,8 @@ export interface CompoundCalls {
   /** All that a copy must know of `name` ('' allowed): statx, an open for reading of a regular file, flags, xattrs, handle. */
   examine(dirfd: number, name: string, out: Examined): number;
   /**
-   * Opens directory `name` of each of `parents`, in turn, for reading, and puts its records into `into` from `at` on, as readNames does. Goes on
-   * as long as they are plain: none of the names is `mark`, and no xattr has `part` in its name. Returns how many are.
+   * Opens directory `name` of each of `parents` for reading, and puts its records into `into` from `at` on, in their order and as
+   * readNames does. Goes as far as they are plain: none of the names is `mark`, and no xattr has `part` in its name. Returns how many are.
    * `out` has READ.words for each (sys/compound.ts): the descriptor, where its records end, how many names. Of the first that
    * is not plain too the descriptor is there, if it could be opened. Descriptors are the caller's.
    */

@@ -1,7 +1,7 @@
 // The compound calls: the addon's do what the single ones do one after the other.
 
 import { Buffer } from 'node:buffer';
-import { lstatSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { errno } from '../../lib/errno.js';
@@ -113,6 +113,42 @@ either('readDirectories', (t, calls, dir, d) => {
   symlinkSync('x', join(dir, 'a/link'));
   t.equal(read(false, 0, 'link'), 0, 'is not followed');
   t.throws(() => calls.readDirectories(7 as never, 'x', into, 0, 'mark', 'overlay', out), TypeError);
+  for (const fd of parents) sys.close(fd);
+});
+
+either('readDirectories of many', (t, calls, dir, d) => {
+  const names = Array.from({ length: 60 }, (_, at) => `p${at}`);
+  for (const name of names) {
+    mkdirSync(join(dir, name, 'x'), { recursive: true });
+    writeFileSync(join(dir, name, 'x', `of-${name}`), '');
+  }
+  const parents = Int32Array.from(names, (name) => sys.openAt(d, name, O_RDONLY | O_DIRECTORY, 0));
+  const out = new Int32Array(READ.words * parents.length);
+  const word = (at: number, which: number): number => out[READ.words * at + which] as number;
+  /** How many are plain; each of these must have its own names, behind those of the one before. */
+  const read = (room = new Uint8Array(1 << 16)): number => {
+    out.fill(-1);
+    const plain = calls.readDirectories(parents, 'x', room, 0, 'mark', 'overlay', out);
+    for (const [at, name] of names.entries()) {
+      const fd = word(at, READ.fd);
+      if (fd >= 0) sys.close(fd);
+      if (at > plain) t.ok(fd < 0, `descriptor ${at}`);
+      if (at >= plain) continue;
+      const records = Buffer.from(room).subarray(at === 0 ? 0 : word(at - 1, READ.to), word(at, READ.to));
+      t.ok(fd >= 0 && word(at, READ.count) === 1 && records.includes(`of-${name}\0`), name);
+    }
+    return plain;
+  };
+  const open = readdirSync('/proc/self/fd').length;
+  for (let time = 0; time < 50; time += 1) t.equal(read(), parents.length);
+  t.equal(read(new Uint8Array(word(29, READ.to))), 30, 'as many as fit');
+  writeFileSync(join(dir, 'p59/x/mark'), '');
+  t.equal(read(), 59, 'the last is not plain');
+  writeFileSync(join(dir, 'p20/x/mark'), '');
+  for (let time = 0; time < 20; time += 1) t.equal(read(), 20, 'nor is one in between');
+  writeFileSync(join(dir, 'p0/x/mark'), '');
+  t.equal(read(), 0, 'nor the first');
+  t.equal(readdirSync('/proc/self/fd').length, open, 'no descriptor is left');
   for (const fd of parents) sys.close(fd);
 });
 
