@@ -6,13 +6,15 @@ import type { Family } from './cases/case.js';
 import { type Command, isInstalled } from './process.js';
 import { type ImageJobs, imageTools, stratafsJobs } from './tools.js';
 
-/** One union to mount: the lowers from top to bottom, a fresh upper and workdir, and where it goes. */
+/** One union to mount: the lowers from top to bottom, a fresh upper and workdir or none, and where it goes. */
 export interface Stack {
   readonly layersDirectory: string;
   /** Names inside layersDirectory, top first. */
   readonly layers: readonly string[];
   readonly upper: string;
   readonly work: string;
+  /** false: mounted without them. */
+  readonly writable: boolean;
   readonly mountpoint: string;
   /** What the layers need to be shown in full (redirect_dir=on), for those who know it; often empty. */
   readonly options: string;
@@ -48,7 +50,14 @@ function absoluteLowers(stack: Stack): string[] {
 }
 
 function overlayOptions(stack: Stack, lowers = absoluteLowers(stack)): string {
-  return `lowerdir=${lowers.join(':')},upperdir=${stack.upper},workdir=${stack.work}`;
+  const lowerdir = `lowerdir=${lowers.join(':')}`;
+  return stack.writable ? `${lowerdir},upperdir=${stack.upper},workdir=${stack.work}` : lowerdir;
+}
+
+/** As unionfs and mergerfs name them. */
+function branches(stack: Stack): string {
+  const lowers = absoluteLowers(stack).map((lower) => `${lower}=RO`);
+  return [...(stack.writable ? [`${stack.upper}=RW`] : []), ...lowers].join(':');
 }
 
 /** Those who follow the kernel's options get what the layers need. */
@@ -71,14 +80,12 @@ function likeFuseOverlayfs(program: string): (stack: Stack) => Command {
 }
 
 function unionfs(stack: Stack): Command {
-  const branches = [`${stack.upper}=RW`, ...absoluteLowers(stack).map((lower) => `${lower}=RO`)].join(':');
-  return { file: 'unionfs', args: ['-o', `cow${everyone}`, branches, stack.mountpoint] };
+  return { file: 'unionfs', args: ['-o', `cow${everyone}`, branches(stack), stack.mountpoint] };
 }
 
 /** Only for rows that read: it has no copy-up, so a lower that is changed is changed itself. */
 function mergerfs(stack: Stack): Command {
-  const branches = [`${stack.upper}=RW`, ...absoluteLowers(stack).map((lower) => `${lower}=RO`)].join(':');
-  return { file: 'mergerfs', args: ['-o', `category.create=ff${everyone}`, branches, stack.mountpoint] };
+  return { file: 'mergerfs', args: ['-o', `category.create=ff${everyone}`, branches(stack), stack.mountpoint] };
 }
 
 /** By the Node.js that runs the harness, whichever the program would find by itself. */

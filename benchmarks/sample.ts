@@ -37,6 +37,7 @@ class Site {
     readonly competitor: Competitor,
     readonly shelf: Shelf,
     readonly place: string,
+    readonly writable: boolean,
   ) {}
 
   /** Makes a stack with an upper of its own. */
@@ -49,7 +50,7 @@ class Site {
       string,
     ];
     for (const directory of [upper, work, mountpoint]) mkdirSync(directory, { recursive: true });
-    return { layersDirectory, layers, upper, work, mountpoint, options };
+    return { layersDirectory, layers, upper, work, writable: this.writable, mountpoint, options };
   }
 
   private async mountOne(stack: Stack): Promise<Mount> {
@@ -162,7 +163,7 @@ async function inFreshSite<T>(
   counter += 1;
   const place = join(shelf.ground, `run-${counter}`);
   mkdirSync(place);
-  const site = new Site(rig, competitor, shelf, place);
+  const site = new Site(rig, competitor, shelf, place, row.upperless !== true);
   try {
     if (row.job !== undefined) site.root = place;
     else if (competitor.mount === undefined) await site.openHost(row.writes === true);

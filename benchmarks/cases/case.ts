@@ -89,6 +89,8 @@ export interface Case {
   readonly once?: boolean;
   /** It changes the mount; who can only read is left out, and the host gets a copy. */
   readonly writes?: boolean;
+  /** The unions are mounted without an upper. */
+  readonly upperless?: boolean;
   /** union: senseless without layers. server: a server process is measured. */
   readonly of?: 'union' | 'server';
   /** Runs on an image of this filesystem instead of the run's own place. */

@@ -1,5 +1,5 @@
-// Family data: the bytes of one big file, in the upper, in the lower, and after its copy-up. The file to be read lies
-// there before the mount, so a first read goes through the server with the host's page cache warm.
+// Family data: the bytes of one big file, in the upper, in the lower, as code there, without an upper, and after its copy-up. The
+// file to be read lies there before the mount, so a first read goes through the server with the host's page cache warm.
 
 import type { ClientWord } from '../client.js';
 import { bigFile, blank } from '../recipes/trees.js';
@@ -17,9 +17,12 @@ import { fioCases } from './fio.js';
 const MEBIBYTE = 1 << 20;
 const PAGE = 4096;
 
+/** Where the recipe puts the file that is read. */
+const places = { data: 'upper', big: 'lower', code: 'code' } as const;
+
 interface Pass {
   readonly command: 'read' | 'write';
-  readonly file: 'data' | 'big' | 'written';
+  readonly file: keyof typeof places | 'written';
   readonly block: number;
   readonly count: number;
   readonly words: readonly ClientWord[];
@@ -42,9 +45,7 @@ class Rows {
   private base(pass: Pass): Pick<Case, 'family' | 'recipe' | 'writes'> {
     const { layers, bigBytes } = this.scale;
     const recipe =
-      pass.file === 'written'
-        ? blank(layers, this.scale.creations)
-        : bigFile(layers, bigBytes, pass.file === 'data' ? 'upper' : 'lower');
+      pass.file === 'written' ? blank(layers, this.scale.creations) : bigFile(layers, bigBytes, places[pass.file]);
     return { family: 'data', recipe, writes: true };
   }
 
@@ -95,10 +96,16 @@ function readOnly(row: Case): Case {
   return rest;
 }
 
+function upperless(row: Case): Case {
+  return { ...readOnly(row), upperless: true };
+}
+
 function reads(scale: Scale, rows: Rows): Case[] {
   const quick = { quick: true };
   const { randomOps } = scale;
   const few = Math.floor(randomOps / 4);
+  // Kernel overlayfs wants two lowers where there is no upper.
+  const stacked = new Rows({ ...scale, layers: Math.max(2, scale.layers) });
   return [
     rows.bytes('read 1 MiB, upper, first', sequential(scale, 'read', 'data', MEBIBYTE)),
     rows.bytes('read 1 MiB, upper, again', sequential(scale, 'read', 'data', MEBIBYTE), 'again'),
@@ -109,6 +116,10 @@ function reads(scale: Scale, rows: Rows): Case[] {
     readOnly(rows.bytes('read 1 MiB, lower, first', sequential(scale, 'read', 'big', MEBIBYTE), 'first', quick)),
     readOnly(rows.bytes('read 1 MiB, lower, again', sequential(scale, 'read', 'big', MEBIBYTE), 'again')),
     readOnly(rows.bytes('read, lower, mmap', sequential(scale, 'read', 'big', MEBIBYTE, 'mmap'))),
+    readOnly(rows.bytes('read 1 MiB, lower code', sequential(scale, 'read', 'code', MEBIBYTE))),
+    readOnly(rows.bytes('read, lower code, mmap', sequential(scale, 'read', 'code', MEBIBYTE, 'mmap'))),
+    upperless(stacked.bytes('read 1 MiB, no upper', sequential(scale, 'read', 'big', MEBIBYTE))),
+    upperless(stacked.bytes('read, no upper, mmap', sequential(scale, 'read', 'big', MEBIBYTE, 'mmap'))),
     rows.bytes('read 1 MiB, after copy-up', sequential(scale, 'read', 'big', MEBIBYTE), 'after copy-up', {
       of: 'union',
     }),
@@ -116,6 +127,8 @@ function reads(scale: Scale, rows: Rows): Case[] {
     rows.calls('pread 4 KiB random, upper, again', random(scale, 'read', 'data', randomOps), 'again'),
     rows.calls('pread 4 KiB random, upper, O_DIRECT', random(scale, 'read', 'data', few, 'direct')),
     readOnly(rows.calls('pread 4 KiB random, lower, first', random(scale, 'read', 'big', randomOps))),
+    readOnly(rows.calls('pread 4 KiB random, lower code', random(scale, 'read', 'code', randomOps))),
+    upperless(stacked.calls('pread 4 KiB random, no upper', random(scale, 'read', 'big', randomOps))),
   ];
 }
 

@@ -48,11 +48,12 @@ export function writeList(kitchen: Kitchen, name: string, paths: readonly string
   writeFileSync(join(kitchen.lists, name), paths.map((path) => `${path}\0`).join(''));
 }
 
-export function writeBig(path: string, size: number): void {
+export function writeBig(path: string, size: number, head = Buffer.alloc(0)): void {
   mkdirSync(dirname(path), { recursive: true });
   const block = Buffer.alloc(Math.min(size, MEGABYTE), 'B');
   const fd = openSync(path, 'wx');
   for (let done = 0; done < size; done += block.length) writeSync(fd, block);
+  writeSync(fd, head, 0, head.length, 0);
   closeSync(fd);
 }
 

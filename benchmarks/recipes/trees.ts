@@ -197,8 +197,12 @@ async function writeBigWarm(kitchen: Kitchen, write: (path: string) => Promise<v
   writeList(kitchen, 'big-warm', WARM_BIG);
 }
 
-/** A file `big` in the bottom layer, and one called `data` that a case finds in its upper. */
-export function bigFile(layers: number, bytes: number, where: 'lower' | 'upper'): Recipe {
+/** By what a file is known to be code. */
+const ELF = Buffer.from('\x7fELF', 'latin1');
+
+/** A file `big` in the bottom layer, one called `code` there that looks like it, or `data`, which a case finds in its upper. */
+export function bigFile(layers: number, bytes: number, where: 'lower' | 'code' | 'upper'): Recipe {
+  const name = where === 'code' ? 'code' : 'big';
   return {
     key: `big ${where} of ${bytes} in ${layers}, and small ones`,
     layers,
@@ -206,8 +210,8 @@ export function bigFile(layers: number, bytes: number, where: 'lower' | 'upper')
       writeWarm(kitchen);
       await writeBigWarm(kitchen, (path) => writeBig(join(bottomOf(kitchen), path), 2 << 20));
       if (where === 'upper') writeBig(join(kitchen.placed, 'data'), bytes);
-      else writeBig(join(bottomOf(kitchen), 'big'), bytes);
-      writeList(kitchen, 'big', ['big']);
+      else writeBig(join(bottomOf(kitchen), name), bytes, where === 'code' ? ELF : undefined);
+      writeList(kitchen, name, [name]);
     },
   };
 }

@@ -78,6 +78,26 @@ t.test('who takes part', async (t) => {
   t.ok(ids(named('create')).includes('mine'));
 });
 
+t.test('a union without an upper names none, and has two lowers at least', async (t) => {
+  const stack = {
+    layersDirectory: '/layers',
+    layers: ['a', 'b'],
+    upper: '/its/upper',
+    work: '/its/work',
+    mountpoint: '/mnt',
+    options: '',
+  };
+  for (const { id, mount } of competitors('/nowhere', new Map([['mine', '/bin/mine']]))) {
+    if (mount === undefined) continue;
+    const words = (writable: boolean): string => mount({ ...stack, writable }).args.join(' ');
+    t.match(words(true), '/its/upper', id);
+    t.notMatch(words(false), '/its/', id);
+    t.match(words(false), /a\b.*b\b/, id);
+  }
+  const rows = allCases(scaleFor(false, 1)).filter(({ upperless }) => upperless === true);
+  t.ok(rows.length > 0 && rows.every(({ recipe }) => recipe.layers >= 2));
+});
+
 t.test('the order: repetitions, cases, competitors in turn', async (t) => {
   const [a, b] = [full[0], { ...(full[1] as Case), once: true }] as [Case, Case];
   const two: Competitor[] = [
