@@ -1,7 +1,7 @@
 // One sample: a fresh upper and a fresh mount of one competitor, the body of one case, and everything it mounted
 // taken down again whatever happened. Knows no order and keeps no results.
 
-import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AnotherMount, Bench, Case } from './cases/case.js';
 import { holdClient, runClient } from './client.js';
@@ -63,7 +63,7 @@ class Site {
 
   async openUnion(): Promise<void> {
     const stack = this.stack('first');
-    moveAll(this.shelf.placed, stack.upper);
+    place(this.shelf, stack.upper);
     await settleDisk(this.place);
     this.root = (await this.mountOne(stack)).mountpoint;
   }
@@ -76,7 +76,7 @@ class Site {
     this.root = join(this.place, 'first/upper');
     mkdirSync(this.root, { recursive: true });
     await run({ file: 'cp', args: ['-a', '--reflink=auto', `${flat}/.`, this.root] }, LIMIT_MS);
-    moveAll(this.shelf.placed, this.root);
+    place(this.shelf, this.root);
     await settleDisk(this.place);
   }
 
@@ -140,8 +140,19 @@ function placedNames(shelf: Shelf, upper: string): string[] {
   return PLACED.filter((name) => existsSync(join(upper, name)) && !existsSync(join(shelf.placed, name)));
 }
 
-function moveAll(from: string, to: string): void {
-  for (const name of readdirSync(from)) renameSync(join(from, name), join(to, name));
+/** They are read once on the way: whatever dropped their pages since, a first read finds them in the host's cache. */
+function place({ placed }: Shelf, to: string): void {
+  for (const name of readdirSync(placed)) {
+    renameSync(join(placed, name), join(to, name));
+    readThrough(join(to, name));
+  }
+}
+
+function readThrough(path: string): void {
+  const block = Buffer.allocUnsafe(1 << 20);
+  const fd = openSync(path, 'r');
+  while (readSync(fd, block) > 0);
+  closeSync(fd);
 }
 
 /**
