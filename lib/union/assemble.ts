@@ -146,6 +146,11 @@ function openIndex(sys: Syscalls, options: MountOptions, workdir: Workdir | null
   return new LayerDir(scratchLayer(path, fd), null, '');
 }
 
+function isEmpty(sys: Syscalls, fd: number): boolean {
+  const scan = sys.scanDir(fd, 1);
+  return typeof scan !== 'number' && scan.names.length === 0;
+}
+
 /** The layers of the root, cut where a layer says that it stands alone. */
 function rootStack(sys: Syscalls, layers: readonly Layer[], scratch: Stat): LayerDir[] {
   const stack: LayerDir[] = [];
@@ -248,6 +253,7 @@ function weave(parts: Parts): Union {
   const rowNodes = new RowNodes();
   const u: Union = {
     ...parts,
+    indexed: parts.index !== null && (parts.workdir === null || !isEmpty(sys, parts.index.layer.fd)),
     dirFds: new DirFds(sys, Math.min(DIR_FDS, sys.raiseFileLimit() >> 2), (nodeid) => {
       plane.unmirror(nodeid);
       rowNodes.end(u, nodeid);

@@ -271,6 +271,7 @@ function publish(u: Union, node: FileNode, made: Made, parentUpper: LayerDir): v
     presetLinks(u, made, extra);
     const linked = u.sys.linkAt(made.fd, made.name, index.layer.fd, hex);
     if (linked < 0 && linked !== -errno.EEXIST) check(linked, 'copy-up index');
+    u.indexed = true;
     // Another copy that is there already says itself where its data is.
     moveTo(u, node, index, hex, linked < 0 ? undefined : data);
     node.extraLinks = extra;

@@ -83,7 +83,7 @@ export function indexName(u: Union, dir: LayerDir, name: string): string | null 
 /** The name in WORK/index of an upper file, by its origin; null when it is not indexed. */
 export function indexNameOfUpper(u: Union, dir: LayerDir, name: string, out: Stat): string | null {
   const index = u.index;
-  if (index == null) return null;
+  if (index == null || !u.indexed) return null;
   const origin = readOrigin(u, u.dirFds.fd(dir), name);
   if (origin === null) return null;
   const hex = Buffer.from(origin).toString('hex');

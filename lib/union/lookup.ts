@@ -118,9 +118,13 @@ function newFile(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat)
     const shared = sharedNode(u, stat.identity(), dir, name);
     if (shared !== null) {
       // Its directory was forgotten, or it had no name: it is found by this one again.
-      if (shared.orphan !== null && entry.dir.layer.writable === shared.inUpper) readopt(u, shared, entry.dir, name);
-      const place = placeOf(u, shared);
-      check(u.sys.statAt(place.fd, place.name, stat), () => `stat ${shown(name)}`);
+      const isBeside = entry.dir.layer.writable === shared.inUpper;
+      if (shared.orphan !== null && isBeside) readopt(u, shared, entry.dir, name);
+      // Else the name is of the lower file of which `shared` is a copy.
+      if (!isBeside || shared.dir === u.index) {
+        const place = placeOf(u, shared);
+        check(u.sys.statAt(place.fd, place.name, stat), () => `stat ${shown(name)}`);
+      }
       return shared;
     }
   }
@@ -204,6 +208,7 @@ function lowerHardLink(u: Union, node: FileNode, stat: Stat): FileNode {
   const key = stat.identity();
   const lowerLinks = stat.nlink;
   identify(u, node, key);
+  if (!u.indexed) return node;
   const hex = indexName(u, node.dir, node.base);
   const index = u.index;
   if (hex === null || index == null || u.sys.statAt(index.layer.fd, hex, u.scratch) < 0) return node;

@@ -70,6 +70,8 @@ export interface Union {
   readonly frozen: Map<FileNode, OwnedFd>;
   /** WORK/index, where hard links of lowers are kept together; null when it is not used. */
   readonly index: LayerDir | null;
+  /** It may have entries. An empty one need not be asked. */
+  indexed: boolean;
   /** Files with several hard links, by Stat.identity(). */
   readonly hardLinks: Map<string, FileNode>;
   /** Metadata-only copies of the upper whose data is coming in, by Stat.identity(); settles when that has ended. */
