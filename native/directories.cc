@@ -120,7 +120,7 @@ class SecondReader {
   // The mutex is held, but for the reading.
   void ReadFromBack(Batch* batch) {
     size_t end = 0;
-    // Behind one that is not plain nothing is wanted, and `out` says so: it stays as it was.
+    // Without a gap, as PutBehind wants it; what is read behind one that is not plain is for nothing.
     while (batch->front < std::min(batch->back, batch->plain)) {
       const uint32_t at = --batch->back;
       pthread_mutex_unlock(&mutex_);
