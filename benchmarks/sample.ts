@@ -63,7 +63,7 @@ class Site {
 
   async openUnion(): Promise<void> {
     const stack = this.stack('first');
-    place(this.shelf, stack.upper);
+    takePlaced(this.shelf, stack.upper);
     await settleDisk(this.place);
     this.root = (await this.mountOne(stack)).mountpoint;
   }
@@ -76,7 +76,7 @@ class Site {
     this.root = join(this.place, 'first/upper');
     mkdirSync(this.root, { recursive: true });
     await run({ file: 'cp', args: ['-a', '--reflink=auto', `${flat}/.`, this.root] }, LIMIT_MS);
-    place(this.shelf, this.root);
+    takePlaced(this.shelf, this.root);
     await settleDisk(this.place);
   }
 
@@ -141,7 +141,7 @@ function placedNames(shelf: Shelf, upper: string): string[] {
 }
 
 /** They are read once on the way: whatever dropped their pages since, a first read finds them in the host's cache. */
-function place({ placed }: Shelf, to: string): void {
+function takePlaced({ placed }: Shelf, to: string): void {
   for (const name of readdirSync(placed)) {
     renameSync(join(placed, name), join(to, name));
     readThrough(join(to, name));

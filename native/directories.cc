@@ -184,6 +184,7 @@ napi_value ReadDirectories(napi_env env, napi_callback_info info) {
                  0, count, count};
   SecondReader* second = Second();
   uint32_t at = 0;
+  // Help is asked for when the first one is taken: what the caller reads into `into` is where the records begin.
   for (bool first = true; second->TakeFront(&batch, &at); first = false) {
     if (first && count >= kWorthASecond) second->Offer(&batch);
     if (!ReadOne(batch, at, into, &end)) second->NotPlain(&batch, at);

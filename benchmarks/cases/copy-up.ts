@@ -39,7 +39,7 @@ function big(scale: Scale, bytes: number): Case {
     name: `copy-up, ${sizeName(bytes)}`,
     family: 'copy-up',
     unit: 'ms',
-    recipe: bigFile(scale.layers, bytes, 'lower'),
+    recipe: bigFile(scale.layers, bytes, 'big'),
     writes: true,
     of: 'union',
     run: copyUpBig,

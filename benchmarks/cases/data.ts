@@ -17,12 +17,9 @@ import { fioCases } from './fio.js';
 const MEBIBYTE = 1 << 20;
 const PAGE = 4096;
 
-/** Where the recipe puts the file that is read. */
-const places = { data: 'upper', big: 'lower', code: 'code' } as const;
-
 interface Pass {
   readonly command: 'read' | 'write';
-  readonly file: keyof typeof places | 'written';
+  readonly file: 'data' | 'big' | 'code' | 'written';
   readonly block: number;
   readonly count: number;
   readonly words: readonly ClientWord[];
@@ -44,8 +41,7 @@ class Rows {
 
   private base(pass: Pass): Pick<Case, 'family' | 'recipe' | 'writes'> {
     const { layers, bigBytes } = this.scale;
-    const recipe =
-      pass.file === 'written' ? blank(layers, this.scale.creations) : bigFile(layers, bigBytes, places[pass.file]);
+    const recipe = pass.file === 'written' ? blank(layers, this.scale.creations) : bigFile(layers, bigBytes, pass.file);
     return { family: 'data', recipe, writes: true };
   }
 

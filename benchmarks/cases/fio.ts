@@ -26,7 +26,7 @@ function row(scale: Scale, name: string, words: string): Case {
     name: `fio, ${name}`,
     family: 'data',
     unit: 'MB/s',
-    recipe: bigFile(scale.layers, size, 'upper'),
+    recipe: bigFile(scale.layers, size, 'data'),
     writes: true,
     tools: ['fio'],
     run: async (bench: Bench) => {

@@ -29,7 +29,7 @@ function row(name: string, recipe: Case['recipe'], words: Beside, warmUp: WarmUp
 }
 
 export function latencyCases(scale: Scale): Case[] {
-  const big = bigFile(scale.layers, scale.bigBytes, 'lower');
+  const big = bigFile(scale.layers, scale.bigBytes, 'big');
   const size = sizeName(scale.bigBytes);
   const nothing: WarmUp = async () => {};
   const copyUps: WarmUp = (bench) => bench.client('copy-up', bench.list('big-warm'));

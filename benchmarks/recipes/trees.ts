@@ -200,17 +200,16 @@ async function writeBigWarm(kitchen: Kitchen, write: (path: string) => Promise<v
 /** By what a file is known to be code. */
 const ELF = Buffer.from('\x7fELF', 'latin1');
 
-/** A file `big` in the bottom layer, one called `code` there that looks like it, or `data`, which a case finds in its upper. */
-export function bigFile(layers: number, bytes: number, where: 'lower' | 'code' | 'upper'): Recipe {
-  const name = where === 'code' ? 'code' : 'big';
+/** `big` and `code`, which begins as code does, are files of the bottom layer; a case finds `data` in its upper. */
+export function bigFile(layers: number, bytes: number, name: 'big' | 'code' | 'data'): Recipe {
   return {
-    key: `big ${where} of ${bytes} in ${layers}, and small ones`,
+    key: `${name} of ${bytes} in ${layers}, and small ones`,
     layers,
     make: async (kitchen) => {
       writeWarm(kitchen);
       await writeBigWarm(kitchen, (path) => writeBig(join(bottomOf(kitchen), path), 2 << 20));
-      if (where === 'upper') writeBig(join(kitchen.placed, 'data'), bytes);
-      else writeBig(join(bottomOf(kitchen), name), bytes, where === 'code' ? ELF : undefined);
+      const directory = name === 'data' ? kitchen.placed : bottomOf(kitchen);
+      writeBig(join(directory, name), bytes, name === 'code' ? ELF : undefined);
       writeList(kitchen, name, [name]);
     },
   };

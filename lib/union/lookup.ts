@@ -120,7 +120,7 @@ function newFile(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat)
       // Its directory was forgotten, or it had no name: it is found by this one again.
       const isBeside = entry.dir.layer.writable === shared.inUpper;
       if (shared.orphan !== null && isBeside) readopt(u, shared, entry.dir, name);
-      // Else the name is of the lower file of which `shared` is a copy.
+      // In the upper or the index `shared` is a copy of the lower file that has the name: the copy's attributes count.
       if (!isBeside || shared.dir === u.index) {
         const place = placeOf(u, shared);
         check(u.sys.statAt(place.fd, place.name, stat), () => `stat ${shown(name)}`);
