@@ -61,7 +61,6 @@ function backingIds(u: Union): number {
 /** The data plane exists before the channel does: the union is made first, the mount last. */
 class LatePlane implements DataPlane {
   channel: NativeChannel | null = null;
-  backings = 0;
 
   /** The channel where it may answer by itself: what it answers is in no log. */
   get #unlogged(): NativeChannel | null {
@@ -78,6 +77,7 @@ class LatePlane implements DataPlane {
     this.#unlogged?.mirror(fh, nodeid, inoLow, inoHigh, valid) ?? -errno.EBADF;
   mirrorDirectory: DataPlane['mirrorDirectory'] = (nodeid, fd, inoLow, inoHigh, nlink, valid, openToChange) =>
     this.#unlogged?.mirrorDirectory(nodeid, fd, inoLow, inoHigh, nlink, valid, openToChange);
+  hide: DataPlane['hide'] = (fd, name) => this.#unlogged?.hide(fd, name);
   serveRows: DataPlane['serveRows'] = (nodeid, number, table, told, directories, valid) =>
     this.#unlogged?.serveRows(nodeid, number, table, told, directories, valid);
   endRows = (nodeid: number): void => this.channel?.endRows(nodeid);
@@ -85,15 +85,8 @@ class LatePlane implements DataPlane {
   putRows: DataPlane['putRows'] = (nodeid, into, cells) => this.channel?.putRows(nodeid, into, cells) ?? 0;
   unmirror = (nodeid: number): void => this.channel?.unmirror(nodeid);
   reclaim = (): number => this.channel?.reclaim() ?? 0;
-  backingOpen = (fd: number): number => {
-    const id = this.channel?.backingOpen(fd) ?? -errno.EBADF;
-    if (id > 0) this.backings += 1;
-    return id;
-  };
-  backingClose = (id: number): number => {
-    this.backings -= 1;
-    return this.channel?.backingClose(id) ?? -errno.EBADF;
-  };
+  backingOpen = (fd: number): number => this.channel?.backingOpen(fd) ?? -errno.EBADF;
+  backingClose = (id: number): number => this.channel?.backingClose(id) ?? -errno.EBADF;
 }
 
 /** Seconds for which the kernel may trust entries and attributes. */
@@ -138,7 +131,7 @@ export async function mountUnion(
   const channel = addon.openChannel(fd, MAX_WRITE, options.fastWakeups);
   plane.channel = channel;
   notifier.channel = channel;
-  return converse(u, options, mountpoint, channel, { fd, announced }, plane);
+  return converse(u, options, mountpoint, channel, { fd, announced });
 }
 
 /** Has memory given back when the kernel has forgotten much and the mount is idle. */
@@ -159,23 +152,25 @@ function converse(
   mountpoint: string,
   channel: NativeChannel,
   kept: { readonly fd: number; readonly announced: number },
-  plane: LatePlane,
 ): Promise<Mounted> {
   return new Promise((resolve, reject) => {
     let end: (code: number) => void = () => {};
     const ended = new Promise<number>((settle) => {
       end = settle;
     });
-    const stats = (): MountStats => ({
-      nodes: u.nodes.size,
-      handles: u.handles.size,
-      backingIds: Math.max(plane.backings, backingIds(u)),
-      fds: liveFds(),
-      inFlight: session.inFlight,
-      assertions: assertionFailures(),
-      attached: 0,
-      ...channel.counters(),
-    });
+    const stats = (): MountStats => {
+      const counters = channel.counters();
+      return {
+        nodes: u.nodes.size,
+        handles: u.handles.size,
+        backingIds: Math.max(counters.backings as number, backingIds(u)),
+        fds: liveFds(),
+        inFlight: session.inFlight,
+        assertions: assertionFailures(),
+        attached: 0,
+        ...counters,
+      };
+    };
     const memory = keeperOf(u, () => channel.counters().requests ?? 0);
     const session = new Session(channel, u, validityOf(options), {
       ready: () => {

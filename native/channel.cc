@@ -51,6 +51,9 @@ Channel::~Channel() {
   Drop(env_, &told_ref_);
   Drop(env_, &directories_ref_);
   Drop(env_, &filter_ref_);
+  Drop(env_, &vacant_ref_);
+  Drop(env_, &records_ref_);
+  Drop(env_, &names_ref_);
   for (auto& [number, refs] : rows_refs_) {
     Drop(env_, &refs.table);
     Drop(env_, &refs.told);
@@ -62,10 +65,18 @@ void Channel::Tell(napi_value told, double* numbers, size_t length) {
   plane_.Tell(numbers, length);
 }
 
-void Channel::HeedNegatives(napi_value directories, napi_value filter, const Negatives::Known& known, double valid) {
+void Channel::HeedNegatives(napi_value directories, napi_value filter, napi_value vacant, const Negatives::Known& known,
+                            double valid) {
+  Keep(env_, vacant, &vacant_ref_);
   Keep(env_, directories, &directories_ref_);
   Keep(env_, filter, &filter_ref_);
   plane_.negatives().Heed(known, valid);
+}
+
+void Channel::Log(napi_value records, napi_value names, double* numbers, size_t length, uint8_t* bytes, size_t size) {
+  Keep(env_, records, &records_ref_);
+  Keep(env_, names, &names_ref_);
+  plane_.log().Begin(numbers, length, bytes, size);
 }
 
 void Channel::KnowRows(uint64_t number, napi_value table, napi_value told, const RowNodes::Rows& rows) {

@@ -16,9 +16,6 @@
 
 namespace stratafs {
 
-int BackingOpen(int device, int fd);
-int BackingClose(int device, uint32_t id);
-
 class Channel {
  public:
   // `wakeful`: while requests come closely, idle processors are kept awake.
@@ -37,15 +34,17 @@ class Channel {
   int Write(const void* message, size_t length);
   // `told`, whose bytes are at `numbers`, is where DataPlane::Tell tells.
   void Tell(napi_value told, double* numbers, size_t length);
-  // What Negatives::Heed says; the memory of `known` is that of `directories` and `filter`.
-  void HeedNegatives(napi_value directories, napi_value filter, const Negatives::Known& known, double valid);
+  // What Negatives::Heed says; the memory of `known` is that of `directories`, `filter` and `vacant`.
+  void HeedNegatives(napi_value directories, napi_value filter, napi_value vacant, const Negatives::Known& known, double valid);
+  // The memory of the data plane's log is that of `records` and `names`.
+  void Log(napi_value records, napi_value names, double* numbers, size_t length, uint8_t* bytes, size_t size);
   // What RowNodes::Know says; the memory of `rows` is that of `table` and `told`.
   void KnowRows(uint64_t number, napi_value table, napi_value told, const RowNodes::Rows& rows);
   void DropRows(uint64_t number);
 
   int device() const { return device_; }
   DataPlane& plane() { return plane_; }
-  const Counters& counters() const { return counters_; }
+  Counters* counters() { return &counters_; }
   uint64_t wishes() const { return wakefulness_.wishes(); }
 
  private:
@@ -87,7 +86,8 @@ class Channel {
   uint8_t* reply_ = nullptr;
   size_t reply_size_ = 0;
   napi_ref request_ref_ = nullptr, reply_ref_ = nullptr, told_ref_ = nullptr;
-  napi_ref directories_ref_ = nullptr, filter_ref_ = nullptr;
+  napi_ref directories_ref_ = nullptr, filter_ref_ = nullptr, vacant_ref_ = nullptr;
+  napi_ref records_ref_ = nullptr, names_ref_ = nullptr;
   std::unordered_map<uint64_t, RowsRefs> rows_refs_;
 
   Poll* poll_ = nullptr;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "backing.h"
 #include "channel.h"
 #include "modules.h"
 #include "name_table_args.h"
@@ -118,13 +119,35 @@ unsigned LogOf(size_t power) {
 napi_value HeedNegatives(Args& args, Channel& channel) {
   Bytes directories = args.Typed(0, napi_float64_array, "a Float64Array");
   Bytes filter = args.Typed(1, napi_uint32_array, "a Uint32Array");
-  double valid = args.F64(2);
+  Bytes vacant = args.Typed(2, napi_float64_array, "a Float64Array");
+  double valid = args.F64(3);
+  if (args.ok() && vacant.length < 2) args.Wrong(2, "a nodeid and a hash");
   const unsigned log = LogOf(filter.length * 32);
   if (args.ok() && (log > 31 || filter.length * 32 != size_t{1} << log)) args.Wrong(1, "a power of two");
   if (!args.ok()) return args.Refuse();
   Negatives::Known known = {reinterpret_cast<double*>(directories.data), directories.length / 2,
-                            reinterpret_cast<uint32_t*>(filter.data), log};
-  channel.HeedNegatives(args.raw(0), args.raw(1), known, valid);
+                            reinterpret_cast<uint32_t*>(filter.data), log, reinterpret_cast<double*>(vacant.data)};
+  channel.HeedNegatives(args.raw(0), args.raw(1), args.raw(2), known, valid);
+  return Undefined(args.env());
+}
+
+napi_value Change(Args& args, Channel& channel) {
+  Bytes records = args.Typed(0, napi_float64_array, "a Float64Array");
+  Bytes names = args.U8(1);
+  const Creations::Rules rules = {args.U32(2), args.U32(3), args.U32(4), args.Bool(5), args.Bool(6), args.U32(7), args.F64(8)};
+  if (args.ok() && records.length == 0) args.Wrong(0, "room for a count");
+  if (!args.ok()) return args.Refuse();
+  channel.Log(args.raw(0), args.raw(1), reinterpret_cast<double*>(records.data), records.length, names.data, names.length);
+  channel.plane().creations().Begin(rules);
+  return Undefined(args.env());
+}
+
+napi_value Hide(Args& args, Channel& channel) {
+  int fd = args.Int(0);
+  ByteString name;
+  args.Text(1, &name);
+  if (!args.ok()) return args.Refuse();
+  channel.plane().removals().Hide(fd, name.c_str());
   return Undefined(args.env());
 }
 
@@ -153,7 +176,7 @@ napi_value MirrorDirectory(Args& args, Channel& channel) {
 napi_value Unmirror(Args& args, Channel& channel) {
   int64_t nodeid = args.I64(0);
   if (!args.ok()) return args.Refuse();
-  if (nodeid == 0) channel.plane().mirrors().Clear();
+  if (nodeid == 0) channel.plane().Unmirror();
   else channel.plane().mirrors().Forget(static_cast<uint64_t>(nodeid));
   return Undefined(args.env());
 }
@@ -209,13 +232,13 @@ napi_value Ioctls(Args& args, Channel& channel) {
 napi_value OpenBacking(Args& args, Channel& channel) {
   int fd = args.Int(0);
   if (!args.ok()) return args.Refuse();
-  return Number(args.env(), BackingOpen(channel.device(), fd));
+  return Number(args.env(), BackingOpen(channel.device(), fd, channel.counters()));
 }
 
 napi_value CloseBacking(Args& args, Channel& channel) {
   uint32_t id = args.U32(0);
   if (!args.ok()) return args.Refuse();
-  return Number(args.env(), BackingClose(channel.device(), id));
+  return Number(args.env(), BackingClose(channel.device(), id, channel.counters()));
 }
 
 napi_value Stop(Args& args, Channel& channel) {
@@ -224,7 +247,7 @@ napi_value Stop(Args& args, Channel& channel) {
 }
 
 napi_value CountersOf(Args& args, Channel& channel) {
-  const Counters& counters = channel.counters();
+  const Counters& counters = *channel.counters();
   napi_value out = nullptr;
   napi_create_object(args.env(), &out);
   SetNamed(args.env(), out, "requests", Number(args.env(), static_cast<double>(counters.requests.load())));
@@ -241,6 +264,9 @@ napi_value CountersOf(Args& args, Channel& channel) {
   SetNamed(args.env(), out, "mirrored", Number(args.env(), static_cast<double>(counters.mirrored.load())));
   SetNamed(args.env(), out, "missed", Number(args.env(), static_cast<double>(counters.missed.load())));
   SetNamed(args.env(), out, "found", Number(args.env(), static_cast<double>(counters.found.load())));
+  SetNamed(args.env(), out, "created", Number(args.env(), static_cast<double>(counters.created.load())));
+  SetNamed(args.env(), out, "removed", Number(args.env(), static_cast<double>(counters.removed.load())));
+  SetNamed(args.env(), out, "backings", Number(args.env(), static_cast<double>(counters.backings.load())));
   SetNamed(args.env(), out, "mirrors", Number(args.env(), static_cast<double>(channel.plane().mirrors().size())));
   SetNamed(args.env(), out, "idle", Number(args.env(), static_cast<double>(channel.plane().standing().idle())));
   SetNamed(args.env(), out, "attached", Number(args.env(), static_cast<double>(channel.plane().attached())));
@@ -276,6 +302,7 @@ napi_value OpenChannel(napi_env env, napi_callback_info info) {
                             {"tell", Of<Tell>},             {"negatives", Of<HeedNegatives>},
                             {"serveRows", Of<ServeRows>},   {"endRows", Of<EndRows>},
                             {"dropRows", Of<DropRows>},     {"putRows", Of<PutRows>},
+                            {"change", Of<Change>},         {"hide", Of<Hide>},
                             {"mirror", Of<Mirror>},
                             {"mirrorDirectory", Of<MirrorDirectory>}, {"unmirror", Of<Unmirror>},
                             {"backingOpen", Of<OpenBacking>}, {"backingClose", Of<CloseBacking>},

@@ -1,31 +1,18 @@
-// The data plane's body: the grant table, cached reads inline, everything slow on workers.
+// The data plane's body: the grant table, and who answers what.
 // Every request it takes is answered exactly once, also while stopping.
 // Refuses to know layers, names and JavaScript; offsets and sizes are the kernel's.
 
 #include "data_plane.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include <algorithm>
-
-#include "threads.h"
 
 namespace stratafs {
 namespace {
 
-constexpr size_t kWorkers = 3;
-constexpr size_t kQueueMax = 256;
-constexpr size_t kSpareMax = 8;
-constexpr size_t kInlineWrite = 32 * 1024;
-constexpr size_t kInlineRead = 32 * 1024;
-constexpr size_t kBlockMin = 1 << 20;
-constexpr size_t kPage = 4096;
 // Of the descriptors that a process may have, this share may be kept for opens that may never come.
 constexpr rlim_t kIdleShare = 2;
 constexpr rlim_t kIdleMax = 16384;
@@ -36,55 +23,15 @@ size_t IdleMax() {
   return static_cast<size_t>(std::min(files.rlim_cur / kIdleShare, kIdleMax));
 }
 
-bool Grow(Block* block, size_t size) {
-  if (block->capacity >= size) return true;
-  size_t capacity = size < kBlockMin ? kBlockMin : (size + kPage - 1) & ~(kPage - 1);
-  void* bytes = nullptr;
-  if (posix_memalign(&bytes, kPage, capacity) != 0) return false;
-  free(block->bytes);
-  *block = {static_cast<uint8_t*>(bytes), capacity};
-  return true;
-}
-
-// Bytes read up to `size` or the end of the file, or -errno. A short answer tells the kernel where
-// the file ends, so a failure after some bytes is a failure of the whole.
-ssize_t ReadFully(int fd, uint8_t* into, size_t size, int64_t offset) {
-  size_t done = 0;
-  while (done < size) {
-    ssize_t got = pread(fd, into + done, size - done, offset + static_cast<int64_t>(done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return -errno;
-    if (got == 0) break;
-    done += static_cast<size_t>(got);
-  }
-  return static_cast<ssize_t>(done);
-}
-
-// Bytes written (short when the disk filled on the way), or -errno when none were.
-ssize_t WriteFully(int fd, const uint8_t* from, size_t size, int64_t offset) {
-  size_t done = 0;
-  while (done < size) {
-    ssize_t put = pwrite(fd, from + done, size - done, offset + static_cast<int64_t>(done));
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return done > 0 ? static_cast<ssize_t>(done) : -errno;
-    if (put == 0) break;
-    done += static_cast<size_t>(put);
-  }
-  return static_cast<ssize_t>(done);
-}
-
 }  // namespace
 
 DataPlane::DataPlane(int device, Counters* counters)
-    : device_(device), counters_(counters), answers_(device, counters), splicer_(device, &answers_),
+    : counters_(counters), answers_(device, counters), transfers_(device, &answers_, counters),
       standing_(IdleMax()), mirrors_(&answers_, counters), negatives_(&answers_, counters),
-      row_nodes_(&answers_, counters), fsyncs_(&answers_) {}
+      row_nodes_(&answers_, counters), own_(&mirrors_), removals_(&answers_, counters, &mirrors_, &own_, &row_nodes_, &log_),
+      creations_(device, &answers_, counters, &mirrors_, &negatives_, &own_, &log_), fsyncs_(&answers_) {}
 
-DataPlane::~DataPlane() {
-  Stop();
-  free(inline_block_.bytes);
-  for (Block& block : spare_) free(block.bytes);
-}
+DataPlane::~DataPlane() { Stop(); }
 
 int DataPlane::Attach(uint64_t fh, int fd, bool fsyncs) {
   if (fd < 0) return -EBADF;
@@ -125,6 +72,12 @@ bool DataPlane::Serve(uint8_t* request, size_t* length) {
   if (*length < sizeof header) return false;
   memcpy(&header, request, sizeof header);
   if (header.len != *length) return false;
+  if (ServeAny(header, request, length)) return true;
+  own_.Met(header, request + sizeof header, *length - sizeof header);
+  return false;
+}
+
+bool DataPlane::ServeAny(const fuse::InHeader& header, uint8_t* request, size_t* length) {
   uint8_t* body = request + sizeof header;
   const size_t size = *length - sizeof header;
   if (header.opcode == fuse::kLookup) return ServeLookup(header, body, size);
@@ -134,11 +87,15 @@ bool DataPlane::Serve(uint8_t* request, size_t* length) {
   if (header.opcode == fuse::kWrite) return size >= sizeof(fuse::WriteIn) && ServeWrite(header, body);
   if (header.opcode == fuse::kOpen) return size >= sizeof(fuse::OpenIn) && ServeOpen(header, body);
   if (header.opcode == fuse::kRelease) return size >= sizeof(fuse::ReleaseIn) && ServeRelease(header, body);
+  if (header.opcode == fuse::kCreate || header.opcode == fuse::kMkdir || header.opcode == fuse::kSymlink) {
+    return ServeCreation(header, body, size);
+  }
+  if (header.opcode == fuse::kUnlink) return removals_.Serve(header, body, size);
   if (header.opcode == fuse::kGetxattr) return ServeGetxattr(header, body, size);
   if (header.opcode == fuse::kIoctl && size >= sizeof(fuse::IoctlIn) && ServeIoctl(header, body)) return true;
   if (header.opcode == fuse::kFsync) return size >= sizeof(fuse::FsyncIn) && ServeFsync(header, body);
   if (header.opcode == fuse::kInterrupt) return size >= sizeof(fuse::InterruptIn) && ServeInterrupt(body);
-  return mirrors_.Serve(header, body, size);
+  return mirrors_.Serve(header, body, size) || own_.Serve(header, body, size);
 }
 
 // Whether a name is too long is JavaScript's to say.
@@ -151,7 +108,7 @@ bool DataPlane::ServeLookup(const fuse::InHeader& header, const uint8_t* body, s
 bool DataPlane::ServeForget(const fuse::InHeader& header, const uint8_t* body) {
   fuse::ForgetIn in;
   memcpy(&in, body, sizeof in);
-  return row_nodes_.Forget(header.nodeid, in.nlookup);
+  return row_nodes_.Forget(header.nodeid, in.nlookup) || removals_.Forget(header.nodeid, in.nlookup);
 }
 
 // The kernel asks for capabilities at each execution, before the first write and before each change of owner or contents.
@@ -175,6 +132,15 @@ bool DataPlane::ServeIoctl(const fuse::InHeader& header, const uint8_t* body) {
   memcpy(&in, body, sizeof in);
   if (!commands_ || std::find(commands_->begin(), commands_->end(), in.cmd) != commands_->end()) return false;
   answers_.ReplyError(header.unique, ENOTTY);
+  return true;
+}
+
+bool DataPlane::ServeCreation(const fuse::InHeader& header, const uint8_t* body, size_t size) {
+  std::optional<Creations::Opened> opened;
+  if (!creations_.Serve(header, body, size, &opened)) return false;
+  if (!opened) return true;
+  Attach(opened->fh, opened->fd, opened->fsyncs);
+  if (opened->writable) Mirror(opened->fh, opened->nodeid, opened->ino, opened->valid);
   return true;
 }
 
@@ -203,6 +169,7 @@ bool DataPlane::ServeRelease(const fuse::InHeader& header, uint8_t* body) {
 
 // Nobody waits for a RELEASE: that the handle has ended can be told along with the next request.
 bool DataPlane::EndUntold(uint64_t fh) {
+  if (creations_.Released(fh)) return Detach(fh) == 0;
   const size_t before = told_ == nullptr ? 0 : static_cast<size_t>(told_[0]);
   if (before + 1 >= told_length_ || Detach(fh) < 0) return false;
   told_[before + 1] = static_cast<double>(fh);
@@ -232,35 +199,7 @@ bool DataPlane::ServeRead(const fuse::InHeader& header, const uint8_t* body) {
   auto found = table_.find(in.fh);
   if (found == table_.end()) return false;
   counters_->reads++;
-  Task task = {header.unique, found->second.file, header.nodeid, static_cast<int64_t>(in.offset), in.size, false, false, {}, {}};
-  if (ReadSpliced(task) || ReadCached(task) || Offload(&task)) return true;
-  Run(&task);
-  return true;
-}
-
-bool DataPlane::ReadSpliced(const Task& task) {
-  const int64_t got = splicer_.Answer(task.unique, task.file->get(), task.offset, task.size);
-  if (got < 0) return false;
-  counters_->spliced++;
-  counters_->bytes_read += static_cast<uint64_t>(got);
-  return true;
-}
-
-// True when the page cache had the answer. A short read is one only where the file ends.
-bool DataPlane::ReadCached(const Task& task) {
-  if (!Grow(&inline_block_, task.size)) return false;
-  int fd = task.file->get();
-  struct iovec iov = {inline_block_.bytes, task.size};
-  ssize_t got = preadv2(fd, &iov, 1, task.offset, RWF_NOWAIT);
-  if (got < 0 && errno == EOPNOTSUPP && task.size <= kInlineRead) {
-    got = ReadFully(fd, inline_block_.bytes, task.size, task.offset);
-  }
-  if (got < 0) return false;
-  struct stat st;
-  bool whole = static_cast<size_t>(got) == task.size;
-  if (!whole && (fstat(fd, &st) < 0 || task.offset + got < st.st_size)) return false;
-  counters_->bytes_read += static_cast<uint64_t>(got);
-  answers_.Reply(task.unique, inline_block_.bytes, static_cast<size_t>(got));
+  transfers_.Read({header.unique, found->second.file, header.nodeid, static_cast<int64_t>(in.offset), in.size, false, false, {}, {}});
   return true;
 }
 
@@ -270,129 +209,16 @@ bool DataPlane::ServeWrite(const fuse::InHeader& header, const uint8_t* body) {
   auto found = table_.find(in.fh);
   if (found == table_.end() || header.len - sizeof header - sizeof in < in.size) return false;
   counters_->writes++;
-  const uint8_t* data = body + sizeof in;
-  bool strip = (in.write_flags & fuse::kWriteKillSuidgid) != 0;
-  Changer writer = {header.uid, header.gid, header.pid};
-  Task task = {header.unique, found->second.file, header.nodeid, static_cast<int64_t>(in.offset), in.size, true, strip, writer, {}};
-  if (in.size > kInlineWrite && TakeBlock(in.size, &task.block)) {
-    memcpy(task.block.bytes, data, in.size);
-    if (Offload(&task)) return true;
-  }
-  RunWrite(task, data);
-  GiveBlock(task.block);
+  const bool strip = (in.write_flags & fuse::kWriteKillSuidgid) != 0;
+  const Changer writer = {header.uid, header.gid, header.pid};
+  transfers_.Write({header.unique, found->second.file, header.nodeid, static_cast<int64_t>(in.offset), in.size, true, strip, writer, {}},
+                   body + sizeof in);
   return true;
-}
-
-// False when the queue is full or no worker could be started: the caller does the work itself,
-// which is also what slows the readers of the device down.
-bool DataPlane::Offload(Task* task) {
-  if (workers_.empty() && !StartWorkers()) return false;
-  pthread_mutex_lock(&mutex_);
-  bool room = queue_.size() < kQueueMax && !stopping_;
-  if (room) queue_.push_back(*task);
-  pthread_mutex_unlock(&mutex_);
-  if (!room) return false;
-  counters_->offloaded++;
-  pthread_cond_signal(&wake_);
-  return true;
-}
-
-bool DataPlane::StartWorkers() {
-  for (size_t i = 0; i < kWorkers; i++) {
-    pthread_t thread;
-    if (StartQuietThread(&thread, WorkerMain, this)) workers_.push_back(thread);
-  }
-  return !workers_.empty();
-}
-
-void* DataPlane::WorkerMain(void* self) {
-  pthread_setname_np(pthread_self(), "stratafs-data");
-  static_cast<DataPlane*>(self)->Work();
-  return nullptr;
-}
-
-void DataPlane::Work() {
-  pthread_mutex_lock(&mutex_);
-  for (;;) {
-    while (queue_.empty() && !stopping_) pthread_cond_wait(&wake_, &mutex_);
-    if (queue_.empty()) break;
-    Task task = std::move(queue_.front());
-    queue_.pop_front();
-    pthread_mutex_unlock(&mutex_);
-    Run(&task);
-    task.file.reset();
-    pthread_mutex_lock(&mutex_);
-  }
-  pthread_mutex_unlock(&mutex_);
-}
-
-void DataPlane::Run(Task* task) {
-  bool memory = task->is_write || TakeBlock(task->size, &task->block);
-  if (!memory) ReplyError(task->unique, ENOMEM);
-  else if (task->is_write) RunWrite(*task, task->block.bytes);
-  else RunRead(*task);
-  GiveBlock(task->block);
-  task->block = {};
-}
-
-void DataPlane::RunRead(const Task& task) {
-  ssize_t got = ReadFully(task.file->get(), task.block.bytes, task.size, task.offset);
-  if (got < 0) return ReplyError(task.unique, static_cast<int>(-got));
-  counters_->bytes_read += static_cast<uint64_t>(got);
-  answers_.Reply(task.unique, task.block.bytes, static_cast<size_t>(got));
-}
-
-void DataPlane::RunWrite(const Task& task, const uint8_t* bytes) {
-  int fd = task.file->get();
-  int stripped = task.strip ? StripPrivileges(fd, task.writer) : 0;
-  if (stripped < 0) return ReplyError(task.unique, -stripped);
-  if (stripped > 0) TellNewMode(task.nodeid);
-  ssize_t put = WriteFully(fd, bytes, task.size, task.offset);
-  if (put < 0) return ReplyError(task.unique, static_cast<int>(-put));
-  counters_->bytes_written += static_cast<uint64_t>(put);
-  fuse::WriteOut out = {static_cast<uint32_t>(put), 0};
-  answers_.Reply(task.unique, &out, sizeof out);
-}
-
-// The kernel does not know that the mode it remembers is older than this write: it would execute the
-// new contents with the privileges of the old. Told before the contents change.
-void DataPlane::TellNewMode(uint64_t nodeid) {
-  struct {
-    fuse::OutHeader header;
-    fuse::NotifyInvalInode body;
-  } message = {{sizeof message, fuse::kNotifyInvalInode, 0}, {nodeid, -1, 0}};
-  ssize_t told = write(device_, &message, sizeof message);
-  (void)told;  // ENOENT: the kernel has forgotten the inode.
-}
-
-bool DataPlane::TakeBlock(size_t size, Block* out) {
-  pthread_mutex_lock(&mutex_);
-  if (!spare_.empty()) {
-    *out = spare_.back();
-    spare_.pop_back();
-  }
-  pthread_mutex_unlock(&mutex_);
-  return Grow(out, size);
-}
-
-void DataPlane::GiveBlock(Block block) {
-  if (block.bytes == nullptr) return;
-  pthread_mutex_lock(&mutex_);
-  bool keep = spare_.size() < kSpareMax;
-  if (keep) spare_.push_back(block);
-  pthread_mutex_unlock(&mutex_);
-  if (!keep) free(block.bytes);
 }
 
 void DataPlane::Stop() {
-  pthread_mutex_lock(&mutex_);
-  stopping_ = true;
-  pthread_mutex_unlock(&mutex_);
-  pthread_cond_broadcast(&wake_);
-  for (pthread_t worker : workers_) pthread_join(worker, nullptr);
-  workers_.clear();
+  transfers_.Stop();
   fsyncs_.Stop();
-  splicer_.Close();
   mirrors_.Clear();
   table_.clear();
 }

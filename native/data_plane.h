@@ -1,31 +1,32 @@
-// Answers READ, WRITE and FSYNC of granted handles from their descriptors, inline when that cannot block,
-// on a few worker threads otherwise; OPEN where a handle stands for it (standing.h); RELEASE, of which JavaScript is told later;
-// attributes where they are the host's (mirrors.h), and that a file has no capabilities; LOOKUP of what is not there (negatives.h) and of plain files
-// (row_nodes.h), and their FORGET; IOCTL that nobody knows.
-// Owns the granted descriptors and the workers.
+// Answers READ, WRITE and FSYNC of granted handles from their descriptors (transfers.h, fsyncs.h); OPEN where a handle stands for it
+// (standing.h); RELEASE; attributes where they are the host's (mirrors.h, own_files.h), and that a file has no capabilities; LOOKUP
+// of what is not there (negatives.h) and of plain files (row_nodes.h), and their FORGET; CREATE, MKDIR and SYMLINK (creations.h) and
+// UNLINK (removals.h); IOCTL that nobody knows. Of what it has released, made and removed JavaScript is told later.
+// Owns the granted descriptors.
 // Knows no JavaScript, no names and no policy: a grant is (fh, descriptor), nothing more.
 
 #ifndef STRATAFS_DATA_PLANE_H_
 #define STRATAFS_DATA_PLANE_H_
 
-#include <pthread.h>
-
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "answers.h"
+#include "change_log.h"
+#include "creations.h"
 #include "fsyncs.h"
 #include "fuse_abi.h"
 #include "mirrors.h"
 #include "negatives.h"
+#include "own_files.h"
 #include "privileges.h"
+#include "removals.h"
 #include "row_nodes.h"
-#include "splicer.h"
 #include "standing.h"
+#include "transfers.h"
 #include "unique_fd.h"
 
 namespace stratafs {
@@ -35,24 +36,6 @@ struct Grant {
   SharedFd file;
   bool fsyncs;
   uint64_t mirror;  // the node that shows what is open; 0: none
-};
-
-// Memory for one transfer, page-aligned.
-struct Block {
-  uint8_t* bytes = nullptr;
-  size_t capacity = 0;
-};
-
-struct Task {
-  uint64_t unique;
-  SharedFd file;
-  uint64_t nodeid;
-  int64_t offset;
-  size_t size;
-  bool is_write;
-  bool strip;   // set-id bits and capabilities go first
-  Changer writer;
-  Block block;  // the data of a write; empty for a read
 };
 
 class DataPlane {
@@ -68,9 +51,11 @@ class DataPlane {
   int Detach(uint64_t fh);
   // What users see of `nodeid` is what the host has of the handle's file, as long as the handle has it. 0 or -errno.
   int Mirror(uint64_t fh, uint64_t nodeid, uint64_t ino, double valid);
+  // No node is a mirror any more, nor what was made here.
+  void Unmirror() { mirrors_.Clear(), own_.Clear(); }
   // From now on RELEASE is answered at once: `told` has how many handles ended, and their numbers. Whoever reads it sets it back.
   void Tell(double* told, size_t length) { told_ = told, told_length_ = length; }
-  bool untold() const { return told_ != nullptr && told_[0] > 0; }
+  bool untold() const { return (told_ != nullptr && told_[0] > 0) || log_.count() > 0; }
   // From now on only these ioctl commands are JavaScript's.
   void Know(const uint32_t* commands, size_t count) { commands_.emplace(commands, commands + count); }
   size_t attached() const { return table_.size(); }
@@ -78,6 +63,9 @@ class DataPlane {
   Mirrors& mirrors() { return mirrors_; }
   Negatives& negatives() { return negatives_; }
   RowNodes& row_nodes() { return row_nodes_; }
+  ChangeLog& log() { return log_; }
+  Creations& creations() { return creations_; }
+  Removals& removals() { return removals_; }
 
   // True when the request was taken and is or will be answered; what is left of it is JavaScript's, and may be shorter.
   // JavaScript thread only.
@@ -90,8 +78,10 @@ class DataPlane {
   void ReplyError(uint64_t unique, int code) { answers_.ReplyError(unique, code); }
 
  private:
+  bool ServeAny(const fuse::InHeader& header, uint8_t* request, size_t* length);
   bool ServeLookup(const fuse::InHeader& header, const uint8_t* body, size_t size);
   bool ServeForget(const fuse::InHeader& header, const uint8_t* body);
+  bool ServeCreation(const fuse::InHeader& header, const uint8_t* body, size_t size);
   bool ServeOpen(const fuse::InHeader& header, const uint8_t* body);
   bool ServeRelease(const fuse::InHeader& header, uint8_t* body);
   bool EndUntold(uint64_t fh);
@@ -101,40 +91,23 @@ class DataPlane {
   bool ServeWrite(const fuse::InHeader& header, const uint8_t* body);
   bool ServeFsync(const fuse::InHeader& header, const uint8_t* body);
   bool ServeInterrupt(const uint8_t* body);
-  bool ReadCached(const Task& task);
-  bool ReadSpliced(const Task& task);
-  bool Offload(Task* task);
-  bool StartWorkers();
-  static void* WorkerMain(void* self);
-  void Work();
-  void Run(Task* task);
-  void RunRead(const Task& task);
-  void RunWrite(const Task& task, const uint8_t* bytes);
-  void TellNewMode(uint64_t nodeid);
-  bool TakeBlock(size_t size, Block* out);
-  void GiveBlock(Block block);
 
-  const int device_;
   Counters* const counters_;
   Answers answers_;
-  Splicer splicer_;
+  Transfers transfers_;
   std::unordered_map<uint64_t, Grant> table_;
   Standing standing_;
   Mirrors mirrors_;
   Negatives negatives_;
   RowNodes row_nodes_;
+  ChangeLog log_;
+  OwnFiles own_;
+  Removals removals_;
+  Creations creations_;
   double* told_ = nullptr;
   size_t told_length_ = 0;
   std::optional<std::vector<uint32_t>> commands_;
   Fsyncs fsyncs_;
-  Block inline_block_;
-
-  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
-  pthread_cond_t wake_ = PTHREAD_COND_INITIALIZER;
-  std::deque<Task> queue_;
-  std::vector<Block> spare_;
-  std::vector<pthread_t> workers_;
-  bool stopping_ = false;
 };
 
 }  // namespace stratafs

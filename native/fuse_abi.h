@@ -17,6 +17,10 @@ enum Opcode : uint32_t {
   kForget = 2,
   kGetattr = 3,
   kSetattr = 4,
+  kSymlink = 6,
+  kMkdir = 9,
+  kUnlink = 10,
+  kRename = 12,
   kOpen = 14,
   kRead = 15,
   kWrite = 16,
@@ -25,9 +29,11 @@ enum Opcode : uint32_t {
   kSetxattr = 21,
   kGetxattr = 22,
   kRemovexattr = 24,
+  kCreate = 35,
   kInterrupt = 36,
   kIoctl = 39,
   kBatchForget = 42,
+  kRename2 = 45,
 };
 
 // The writer lacks CAP_FSETID: set-id bits and file capabilities go before the data is written.
@@ -170,6 +176,42 @@ struct OpenOut {
   int32_t backing_id;
 };
 static_assert(sizeof(OpenOut) == 16, "fuse_open_out");
+
+// How the kernel is to treat an open.
+enum OpenFlags : uint32_t {
+  kOpenKeepCache = 1u << 1,
+  kOpenNoFlush = 1u << 5,
+  kOpenPassthrough = 1u << 7,
+};
+
+// The name follows.
+struct CreateIn {
+  uint32_t flags;
+  uint32_t mode;
+  uint32_t umask;
+  uint32_t open_flags;
+};
+static_assert(sizeof(CreateIn) == 16, "fuse_create_in");
+
+// The name follows.
+struct MkdirIn {
+  uint32_t mode;
+  uint32_t umask;
+};
+static_assert(sizeof(MkdirIn) == 8, "fuse_mkdir_in");
+
+// The two names follow.
+struct RenameIn {
+  uint64_t newdir;
+};
+static_assert(sizeof(RenameIn) == 8, "fuse_rename_in");
+
+struct Rename2In {
+  uint64_t newdir;
+  uint32_t flags;
+  uint32_t padding;
+};
+static_assert(sizeof(Rename2In) == 16, "fuse_rename2_in");
 
 struct ReleaseIn {
   uint64_t fh;

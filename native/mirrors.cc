@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attributes.h"
 #include "privileges.h"
 #include "validity.h"
 
@@ -47,6 +48,12 @@ int Mirrors::FileOf(uint64_t nodeid) const {
   return found == images_.end() || found->second.file == nullptr ? -1 : found->second.file->get();
 }
 
+int Mirrors::DirectoryToChange(uint64_t nodeid) const {
+  auto found = images_.find(nodeid);
+  if (found == images_.end() || found->second.file != nullptr || !found->second.open_to_change) return -1;
+  return found->second.directory;
+}
+
 bool Mirrors::Serve(const fuse::InHeader& header, const uint8_t* body, size_t size) {
   const uint32_t opcode = header.opcode;
   const bool changes = opcode == fuse::kSetattr || opcode == fuse::kSetxattr || opcode == fuse::kRemovexattr || opcode == fuse::kIoctl;
@@ -58,14 +65,14 @@ bool Mirrors::Serve(const fuse::InHeader& header, const uint8_t* body, size_t si
   if (opcode == fuse::kSetattr && size >= sizeof(fuse::SetattrIn) && image.open_to_change) {
     fuse::SetattrIn in;
     memcpy(&in, body, sizeof in);
-    if (ServeSetattr(header.unique, image, in)) return true;
+    if (Set(header.unique, image, in)) return true;
   }
   images_.erase(found);
   return false;
 }
 
 // Of a file, setuid and setgid are JavaScript's to give and to take. The host takes capabilities away with the owner.
-bool Mirrors::ServeSetattr(uint64_t unique, const Image& image, const fuse::SetattrIn& in) {
+bool Mirrors::Set(uint64_t unique, const Image& image, const fuse::SetattrIn& in) {
   const int fd = image.fd();
   const bool kills = (in.valid & fuse::kSetKillSuidgid) != 0;
   struct stat st;
@@ -86,27 +93,17 @@ bool Mirrors::ServeSetattr(uint64_t unique, const Image& image, const fuse::Seta
 bool Mirrors::ReplyAttributes(uint64_t unique, const Image& image) {
   struct stat st;
   if (fstat(image.fd(), &st) < 0) return false;
-  const Validity valid(image.valid);
-  fuse::AttrOut out = {};
-  out.attr_valid = valid.seconds;
-  out.attr_valid_nsec = valid.nanoseconds;
-  out.attr.ino = image.ino;
-  out.attr.size = static_cast<uint64_t>(st.st_size);
-  out.attr.blocks = static_cast<uint64_t>(st.st_blocks);
-  out.attr.atime = static_cast<uint64_t>(st.st_atim.tv_sec);
-  out.attr.mtime = static_cast<uint64_t>(st.st_mtim.tv_sec);
-  out.attr.ctime = static_cast<uint64_t>(st.st_ctim.tv_sec);
-  out.attr.atimensec = static_cast<uint32_t>(st.st_atim.tv_nsec);
-  out.attr.mtimensec = static_cast<uint32_t>(st.st_mtim.tv_nsec);
-  out.attr.ctimensec = static_cast<uint32_t>(st.st_ctim.tv_nsec);
-  out.attr.mode = st.st_mode;
-  out.attr.nlink = image.nlink != 0 ? image.nlink : static_cast<uint32_t>(st.st_nlink);
-  out.attr.uid = st.st_uid;
-  out.attr.gid = st.st_gid;
-  out.attr.blksize = static_cast<uint32_t>(st.st_blksize);
+  Reply(unique, st, image.ino, image.nlink, image.valid);
+  return true;
+}
+
+void Mirrors::Reply(uint64_t unique, const struct stat& st, uint64_t ino, uint32_t nlink, double seconds) {
+  const Validity valid(seconds);
+  fuse::AttrOut out = {valid.seconds, valid.nanoseconds, 0, AttrOf(st)};
+  out.attr.ino = ino;
+  if (nlink != 0) out.attr.nlink = nlink;
   counters_->mirrored++;
   answers_->Reply(unique, &out, sizeof out);
-  return true;
 }
 
 }  // namespace stratafs

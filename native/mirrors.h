@@ -5,6 +5,8 @@
 #ifndef STRATAFS_MIRRORS_H_
 #define STRATAFS_MIRRORS_H_
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
@@ -44,12 +46,18 @@ class Mirrors {
   // Where the extended attributes of a file are; -1: it is none of these.
   int FileOf(uint64_t nodeid) const;
 
+  // The descriptor of a directory that nothing protects; -1: it is none of these.
+  int DirectoryToChange(uint64_t nodeid) const;
+
   // True when the request was answered. After one that was not, and that may make the node look otherwise than on the host,
   // it is no mirror any more.
   bool Serve(const fuse::InHeader& header, const uint8_t* body, size_t size);
+  // SETATTR of a node that `image` shows. True when it was answered.
+  bool Set(uint64_t unique, const Image& image, const fuse::SetattrIn& in);
+  // Attributes as the host has them in `st`; `ino`, `nlink` and `valid` as in an image.
+  void Reply(uint64_t unique, const struct stat& st, uint64_t ino, uint32_t nlink, double valid);
 
  private:
-  bool ServeSetattr(uint64_t unique, const Image& image, const fuse::SetattrIn& in);
   bool ReplyAttributes(uint64_t unique, const Image& image);
 
   Answers* const answers_;

@@ -6,10 +6,29 @@
 
 namespace stratafs {
 
-bool Negatives::Serve(const fuse::InHeader& header, const HashedName& name) {
+bool Negatives::Lacks(uint64_t nodeid, const HashedName& name) const {
   if (known_.slots == 0) return false;
-  const double* directory = known_.directories + 2 * (header.nodeid % known_.slots);
-  if (directory[0] != static_cast<double>(header.nodeid) || MayHave(directory[1], name)) return false;
+  const double* directory = known_.directories + 2 * (nodeid % known_.slots);
+  if (directory[0] != static_cast<double>(nodeid)) return false;
+  const uint32_t bit = BitOf(directory[1], name);
+  return (known_.filter[bit >> 5] >> (bit & 31) & 1) == 0;
+}
+
+bool Negatives::IsVacant(uint64_t nodeid, const HashedName& name) const {
+  if (Lacks(nodeid, name)) return true;
+  const double* vacant = known_.vacant;
+  return vacant != nullptr && vacant[0] == static_cast<double>(nodeid) && vacant[1] == static_cast<double>(name.hash);
+}
+
+void Negatives::Note(uint64_t nodeid, const HashedName& name) {
+  known_.vacant[0] = 0;
+  if (known_.directories[2 * (nodeid % known_.slots)] != static_cast<double>(nodeid)) return;
+  const uint32_t bit = BitOf(known_.directories[2 * (nodeid % known_.slots) + 1], name);
+  known_.filter[bit >> 5] |= 1u << (bit & 31);
+}
+
+bool Negatives::Serve(const fuse::InHeader& header, const HashedName& name) {
+  if (!Lacks(header.nodeid, name)) return false;
   const Validity valid(valid_);
   fuse::EntryOut out = {};
   out.entry_valid = valid.seconds;
@@ -20,10 +39,9 @@ bool Negatives::Serve(const fuse::InHeader& header, const HashedName& name) {
 }
 
 // Negatives of lib/union/negatives.ts finds the bit in the same way.
-bool Negatives::MayHave(double salt, const HashedName& name) const {
+uint32_t Negatives::BitOf(double salt, const HashedName& name) const {
   const uint32_t salted = static_cast<uint32_t>(name.hash) ^ (static_cast<uint32_t>(salt) * 0x9e3779b1u);
-  const uint32_t bit = (salted * 0x85ebca6bu) >> (32 - known_.filter_log);
-  return (known_.filter[bit >> 5] >> (bit & 31) & 1) != 0;
+  return (salted * 0x85ebca6bu) >> (32 - known_.filter_log);
 }
 
 }  // namespace stratafs

@@ -77,7 +77,7 @@ inline void SetNamed(napi_env env, napi_value object, const char* name, napi_val
 // The arguments of one call. The first problem sticks; read them all, then ask ok() once.
 class Args {
  public:
-  static constexpr size_t kMax = 7;
+  static constexpr size_t kMax = 9;
 
   Args(napi_env env, napi_callback_info info) : env_(env) {
     size_t count = kMax;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "attributes.h"
 #include "validity.h"
 
 namespace stratafs {
@@ -21,25 +22,6 @@ bool IsPlain(const struct statx& stx, uint64_t ino, uint8_t kind) {
   if (stx.stx_ino != ino || stx.stx_nlink != 1 || (stx.stx_mode & S_IFMT) >> 12 != kind) return false;
   if ((stx.stx_attributes & kProtecting) != 0) return false;
   return kind != DT_REG || stx.stx_blocks * kBlock >= stx.stx_size;
-}
-
-fuse::Attr AttrOf(const struct statx& stx) {
-  fuse::Attr attr = {};
-  attr.ino = stx.stx_ino;
-  attr.size = stx.stx_size;
-  attr.blocks = stx.stx_blocks;
-  attr.atime = static_cast<uint64_t>(stx.stx_atime.tv_sec);
-  attr.mtime = static_cast<uint64_t>(stx.stx_mtime.tv_sec);
-  attr.ctime = static_cast<uint64_t>(stx.stx_ctime.tv_sec);
-  attr.atimensec = stx.stx_atime.tv_nsec;
-  attr.mtimensec = stx.stx_mtime.tv_nsec;
-  attr.ctimensec = stx.stx_ctime.tv_nsec;
-  attr.mode = stx.stx_mode;
-  attr.nlink = stx.stx_nlink;
-  attr.uid = stx.stx_uid;
-  attr.gid = stx.stx_gid;
-  attr.blksize = stx.stx_blksize;
-  return attr;
 }
 
 void Tell(const RowNodes::Rows& rows, size_t row) {
@@ -91,6 +73,20 @@ bool RowNodes::Lookup(const fuse::InHeader& header, const HashedName& name) {
   counters_->found++;
   if (answers_->Reply(header.unique, &out, sizeof out)) Tell(rows, row);
   return true;
+}
+
+bool RowNodes::IsKnown(uint64_t nodeid, const HashedName& name) const {
+  auto served = served_.find(nodeid);
+  if (served == served_.end()) return false;
+  const Rows& rows = rows_.at(served->second.number);
+  const size_t row = rows.table.Find(name, rows.count);
+  if (row == rows.count || rows.told[row] == 0) return false;
+  return rows.table.kinds[row] == DT_REG || rows.table.kinds[row] == DT_LNK;
+}
+
+void RowNodes::Give(uint64_t nodeid, const HashedName& name) {
+  const Rows& rows = rows_.at(served_.at(nodeid).number);
+  rows.table.kinds[rows.table.Find(name, rows.count)] |= kTaken;
 }
 
 uint32_t RowNodes::Put(uint64_t nodeid, uint8_t* into, PutCells* cells) {

@@ -46,6 +46,10 @@ class RowNodes {
 
   // True when the request was answered.
   bool Lookup(const fuse::InHeader& header, const HashedName& name);
+  // A row of directory `nodeid` has this name, and the kernel knows it as that.
+  bool IsKnown(uint64_t nodeid, const HashedName& name) const;
+  // That row is JavaScript's from now on.
+  void Give(uint64_t nodeid, const HashedName& name);
   // True when nobody else has to hear of it. The last row of a table that is forgotten is told.
   bool Forget(uint64_t nodeid, uint64_t count);
   // Takes out what nobody else has to hear of; true when nothing is left.

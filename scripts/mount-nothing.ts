@@ -66,6 +66,15 @@ const usual: readonly Sent[] = [
   [17, 1, []], // STATFS
 ];
 
+/** What the data plane did by itself in the root, as union/changes.ts reads it: a file made, a directory, the file removed. */
+const FILE = 2 ** 40;
+const CHANGES = [
+  ...[3],
+  ...[0, 1, FILE, 1, 1, 0, 0o100000, 0, 0, 0, 0, 0],
+  ...[0, 1, FILE + 1, 1, 2, 0, 0o040000, 0, 0, 0, 0, 0],
+  ...[1, 1, FILE, 1, 0, 0, 0, 0, -1, 0, 0, 1],
+];
+
 function message([opcode, , body, names]: Sent, nodeid: number, unique: number): Uint8Array {
   const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
   const head = new Uint32Array([0, opcode, unique, 0, nodeid, 0, uid, gid, 0, 0]);
@@ -84,6 +93,7 @@ function kernel(answered: () => void): NativeChannel {
   const waiting = [...usual];
   let last: Sent | undefined;
   let ask: (length: number) => void = () => {};
+  let changed = (): void => {};
   return {
     ...{ requestBuffer, replyBuffer },
     start: (onRequest) => {
@@ -96,6 +106,7 @@ function kernel(answered: () => void): NativeChannel {
       if (last?.[3] !== undefined) nodeids.set(last[3], new Uint32Array(replyBuffer)[4] as number);
       setImmediate(() => {
         last = waiting.shift();
+        if (waiting.length === 0) changed();
         if (last === undefined) return answered();
         const bytes = message(last, nodeids.get(last[1]) ?? 0, 2 * (usual.length - waiting.length) + 2);
         new Uint8Array(requestBuffer).set(bytes);
@@ -105,7 +116,11 @@ function kernel(answered: () => void): NativeChannel {
     },
     stop: () => {},
     counters: () => ({}),
-    ...{ tell: () => undefined, negatives: () => undefined },
+    ...{ tell: () => undefined, negatives: () => undefined, hide: () => undefined },
+    change: (records, names) => {
+      names.set(Buffer.from('xyx'));
+      changed = () => records.set(CHANGES);
+    },
     ...{ mirror: fine, mirrorDirectory: () => undefined, unmirror: () => undefined },
     ...{ serveRows: () => undefined, endRows: () => undefined, dropRows: () => undefined, putRows: fine },
     ...{ write: fine, attach: fine, swap: fine, detach: fine, backingOpen: () => 1, backingClose: fine },

@@ -33,6 +33,7 @@ const noPlane: DataPlane = {
   mirror: () => 0,
   mirrorDirectory: () => undefined,
   unmirror: () => undefined,
+  hide: () => undefined,
   serveRows: () => undefined,
   endRows: () => undefined,
   dropRows: () => undefined,

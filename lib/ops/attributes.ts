@@ -27,6 +27,7 @@ export function onStatx(c: Context, r: Of<'STATX'>): void {
   const node = c.node(r.nodeid);
   getAttributes(c.u, node, c.stat);
   c.reply.statx(c.attrValidity(node), STATX_MASK, c.stat.words);
+  if (node instanceof DirNode) mirrorDirectory(c.u, node, c.validity);
 }
 
 function time(valid: number, set: number, now: number, seconds: number, nanoseconds: number): TimeChange | undefined {

@@ -25,7 +25,7 @@ export function onLookup(c: Context, r: Of<'LOOKUP'>): void {
   const dir = c.directory(r.nodeid);
   const node = lookup(c.u, dir, name, c.stat);
   if (node === null) {
-    c.u.negatives.learn(dir);
+    c.u.negatives.miss(dir, name);
     c.reply.negativeEntry(c.validity);
   } else {
     if (node instanceof FileNode) {

@@ -5,5 +5,6 @@ import type { NativeChannel } from '../sys/binding.js';
 
 export type Channel = Pick<
   NativeChannel,
-  'start' | 'stop' | 'ioctls' | 'tell' | 'negatives' | 'requestBuffer' | 'replyBuffer' | 'reply' | 'write' | 'counters'
+  | ('start' | 'stop' | 'requestBuffer' | 'replyBuffer' | 'reply' | 'write' | 'counters')
+  | ('ioctls' | 'tell' | 'negatives' | 'change')
 >;

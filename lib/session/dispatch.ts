@@ -7,6 +7,7 @@ import { debugEnabled, log } from '../log.js';
 import type { Answer, Context } from '../ops/context.js';
 import { onEnded } from '../ops/files.js';
 import { type Operation, operations } from '../ops/table.js';
+import type { Changes } from '../union/changes.js';
 import { Pending } from '../union/pending.js';
 import { Opcode, type OpcodeValue, opcodeName } from '../wire/abi.js';
 import { printReply, printRequest } from '../wire/print.js';
@@ -21,6 +22,13 @@ interface InFlight {
   answered: boolean;
 }
 
+/** What was done without us since the request before. */
+export interface News {
+  /** See NativeChannel.tell. */
+  readonly told: Float64Array;
+  readonly changes: Changes;
+}
+
 /** More requests than this may not wait at once; the kernel's own bound is far lower. */
 const MAX_IN_FLIGHT = 1024;
 
@@ -28,12 +36,11 @@ export class Dispatcher {
   readonly #channel: Channel;
   readonly #c: Context;
   readonly #bytes: Uint8Array;
-  readonly #told: Float64Array;
+  readonly #news: News;
   readonly #inFlight = new Map<string, InFlight>();
 
-  /** `told`: see NativeChannel.tell. */
-  constructor(channel: Channel, context: Context, told: Float64Array) {
-    this.#told = told;
+  constructor(channel: Channel, context: Context, news: News) {
+    this.#news = news;
     this.#channel = channel;
     this.#c = context;
     this.#bytes = new Uint8Array(channel.requestBuffer);
@@ -45,7 +52,9 @@ export class Dispatcher {
 
   /** Handles the request in the channel's buffer, if there is one; returns when it is answered or waits. */
   handle(length: number): void {
-    if (this.#told[0] !== 0) onEnded(this.#c, this.#told);
+    const { changes, told } = this.#news;
+    if (changes.unread) changes.read(this.#c.u);
+    if (told[0] !== 0) onEnded(this.#c, told);
     if (length === 0) return;
     const request = decode(this.#bytes, length, this.#c.negotiated);
     if (request === undefined) {

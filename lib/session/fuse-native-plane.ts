@@ -57,6 +57,8 @@ export class ScriptPlane implements DataPlane {
 
   unmirror(): void {}
 
+  hide(): void {}
+
   /** Each LOOKUP comes to JavaScript. */
   serveRows(): void {}
 

@@ -6,6 +6,8 @@ import { debugEnabled, log } from '../log.js';
 import { Context } from '../ops/context.js';
 import { IOCTLS } from '../ops/ioctl.js';
 import { Stat } from '../sys/stat.js';
+import { syscalls } from '../sys/syscalls.js';
+import { Changes } from '../union/changes.js';
 import type { Union } from '../union/union.js';
 import { Opcode } from '../wire/abi.js';
 import { DirentWriter } from '../wire/dirents.js';
@@ -79,7 +81,11 @@ export class Session {
   start(): void {
     this.#channel.start(
       (length) => this.#take(length),
-      (code) => this.#hooks.ended(code),
+      (code) => {
+        // What was done last is in no later request.
+        this.#dispatcher?.handle(0);
+        this.#hooks.ended(code);
+      },
     );
   }
 
@@ -129,14 +135,17 @@ export class Session {
       new Stat(),
     );
     const told = new Float64Array(TOLD);
+    const changes = new Changes();
     // What is answered without us is in no log.
     if (!debugEnabled()) {
       this.#channel.ioctls(IOCTLS);
       this.#channel.tell(told);
-      const { directories, filter } = this.#u.negatives;
-      this.#channel.negatives(directories, filter, this.#validity);
+      const { directories, filter, vacant } = this.#u.negatives;
+      this.#channel.negatives(directories, filter, vacant, this.#validity);
+      // Who changes what single calls do is to see each of them.
+      if (this.#u.sys === syscalls) changes.begin(this.#u, this.#channel, this.#validity);
     }
-    this.#dispatcher = new Dispatcher(this.#channel, context, told);
+    this.#dispatcher = new Dispatcher(this.#channel, context, { told, changes });
     this.#hooks.ready(negotiated);
   }
 }

@@ -43,10 +43,31 @@ export interface NativeChannel {
   tell(told: Float64Array): void;
   /**
    * From now on LOOKUP of a name that is not there is answered without us: of a directory whose nodeid stands in its place of
-   * `directories`, a salt beside it, when `filter` (a power of two of bits) lacks the bit of the name. As union/negatives.ts
-   * writes them, at any time. `valid`: seconds that such an answer is.
+   * `directories`, a salt beside it, when `filter` (a power of two of bits) lacks the bit of the name. `vacant`: a name that may
+   * be made all the same. As union/negatives.ts writes them, at any time. `valid`: seconds that such an answer is.
    */
-  negatives(directories: Float64Array, filter: Uint32Array, valid: number): void;
+  negatives(directories: Float64Array, filter: Uint32Array, vacant: Float64Array, valid: number): void;
+  /**
+   * From now on names are made and removed without us in directories that are mirrored and open to change. What was done is in
+   * `records` and `names`, as union/changes.ts reads them, and ours to know before anything else is done. CREATE, MKDIR and
+   * SYMLINK: those by `uid` and `gid`, where the directory surely lacks the name, of at most `nameMax` bytes. Files are opened
+   * in passthrough, and FSYNC of them granted, where that is said. `directoryNlink`: the link count that users see, unless 0.
+   * `valid`: seconds that entries and attributes are. UNLINK: of files that were made so, and of rows, as soon as there is a
+   * whiteout to hide them.
+   */
+  change(
+    records: Float64Array,
+    names: Uint8Array,
+    uid: number,
+    gid: number,
+    nameMax: number,
+    passthrough: boolean,
+    fsyncs: boolean,
+    directoryNlink: number,
+    valid: number,
+  ): void;
+  /** Whiteouts are links of `name` in the directory open as `fd`, which stays the caller's. */
+  hide(fd: number, name: string): void;
   /**
    * What users see of node `nodeid` is what the host has of the file that is open as `fh`, but for the inode number: GETATTR,
    * and what sets no size and no privileges, are answered so while it is attached. `valid`: seconds. 0 or -errno.
@@ -94,7 +115,7 @@ export interface NativeChannel {
   backingClose(id: number): number;
   /** Stops polling; the descriptor stays open. */
   stop(): void;
-  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, mirrored, missed, found, attached, wishes; idle and mirrors now. */
+  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, mirrored, missed, found, created, removed, wishes; attached, backings, idle and mirrors now. */
   counters(): Record<string, number>;
 }
 

@@ -17,6 +17,8 @@ export class Negatives {
   /** Two numbers a directory: its nodeid, and the salt of its names. 0: none. */
   readonly directories = new Float64Array(2 * DIRECTORIES);
   readonly filter = new Uint32Array(1 << (FILTER_LOG - 5));
+  /** Nodeid of a directory and hash of a name that it lacks, as long as no name came to any; 0: none. */
+  readonly vacant = new Float64Array(2);
   readonly #hash: (name: string) => number;
   #lastSalt = 0;
   /** Salts below are of names that the filter has no more. */
@@ -38,14 +40,24 @@ export class Negatives {
     this.directories[at + 1] = index.salt;
   }
 
+  /** `name` was missed in `dir`. */
+  miss(dir: DirNode, name: string): void {
+    this.learn(dir);
+    if (dir.index === null || dir.index.entries.get(name) !== undefined) return;
+    this.vacant[0] = dir.id;
+    this.vacant[1] = this.#hash(name);
+  }
+
   /** The names of `dir` are not kept any longer. */
   unlearn(dir: DirNode): void {
+    if (this.vacant[0] === dir.id) this.vacant[0] = 0;
     const at = 2 * (dir.id % DIRECTORIES);
     if (this.directories[at] === dir.id) this.directories[at] = 0;
   }
 
   /** `name` comes to the directory of `index`. */
   note(index: DirIndex, name: string): void {
+    this.vacant[0] = 0;
     if (index.salt >= this.#firstSalt) this.#set(index.salt, this.#hash(name));
   }
 

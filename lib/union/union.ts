@@ -31,7 +31,7 @@ export type DataPlane = Pick<
   NativeChannel,
   | ('attach' | 'swap' | 'detach')
   | ('stand' | 'withdraw' | 'reclaim')
-  | ('mirror' | 'mirrorDirectory' | 'unmirror')
+  | ('mirror' | 'mirrorDirectory' | 'unmirror' | 'hide')
   | ('serveRows' | 'endRows' | 'dropRows' | 'putRows')
   | ('backingOpen' | 'backingClose')
 >;

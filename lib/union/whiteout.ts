@@ -20,7 +20,10 @@ function placeWhiteout(u: Union, work: Workdir, fd: number, name: string): void 
     asServer(u, () => check(u.sys.mknodAt(dirfd, at, S_IFCHR, 0), 'whiteout'));
   };
   for (let attempt = 0; attempt < 2; attempt += 1) {
-    const shared = work.sharedWhiteout((at) => make(work.fd, at));
+    const shared = work.sharedWhiteout((at) => {
+      make(work.fd, at);
+      u.plane.hide(work.fd, at);
+    });
     const linked = u.sys.linkAt(work.fd, shared, fd, name);
     if (linked === 0) return;
     if (linked !== -errno.EMLINK) break;

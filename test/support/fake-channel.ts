@@ -50,8 +50,15 @@ export class FakeChannel implements Channel {
   /** Seconds that names are known to be absent; null: nothing is answered without JavaScript. */
   absentFor: number | null = null;
 
-  negatives(_directories: Float64Array, _filter: Uint32Array, valid: number): void {
+  negatives(_directories: Float64Array, _filter: Uint32Array, _vacant: Float64Array, valid: number): void {
     this.absentFor = valid;
+  }
+
+  /** Names may be made and removed without JavaScript. */
+  changes = false;
+
+  change(): void {
+    this.changes = true;
   }
 
   reply(length: number): number {

@@ -75,6 +75,13 @@ export class FakePlane implements DataPlane {
     else this.mirrors.delete(nodeid);
   }
 
+  /** The whiteout that others are links of. */
+  whiteout: string | null = null;
+
+  hide(_fd: number, name: string): void {
+    this.whiteout = name;
+  }
+
   /** Directories whose plain files are answered for, and by which table. */
   readonly rows = new Map<number, { number: number; told: Uint32Array; directories: Int32Array }>();
 

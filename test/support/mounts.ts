@@ -57,6 +57,9 @@ export interface Stats {
   readonly missed?: number;
   /** LOOKUPs that the data plane answered, and names that it listed with their attributes: files of lowers. */
   readonly found?: number;
+  /** Names that the data plane made, and that it removed. */
+  readonly created?: number;
+  readonly removed?: number;
   readonly assertions: number;
 }
 

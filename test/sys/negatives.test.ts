@@ -21,7 +21,7 @@ test('names that the filter lacks are answered without JavaScript, others are no
   const left = await served(async (server) => {
     const stat = async (name: string) => (await run('stat', '-c', '%i', `${server.mountpoint}/${name}`)).code;
     const negatives = new Negatives(hash);
-    server.channel.negatives(negatives.directories, negatives.filter, 0);
+    server.channel.negatives(negatives.directories, negatives.filter, negatives.vacant, 0);
     t.equal(await stat('absent'), 1);
     const asked = server.count(op.LOOKUP);
     const node = rootWith('f');
@@ -49,7 +49,7 @@ test('the kernel remembers for as long as was said', { skip }, async (t) => {
   const { hash } = await InodeNumbers.create(sys, []);
   await served(async (server) => {
     const negatives = new Negatives(hash);
-    server.channel.negatives(negatives.directories, negatives.filter, Number.POSITIVE_INFINITY);
+    server.channel.negatives(negatives.directories, negatives.filter, negatives.vacant, Number.POSITIVE_INFINITY);
     negatives.learn(rootWith('f'));
     for (let i = 0; i < 3; i += 1) t.equal((await run('stat', `${server.mountpoint}/absent`)).code, 1);
     t.match(server.channel.counters(), { missed: 1 });
@@ -60,8 +60,9 @@ test('the kernel remembers for as long as was said', { skip }, async (t) => {
 test('memory that is no filter is refused', { skip }, async (t) => {
   await served(async (server) => {
     const directories = new Float64Array(2);
-    t.throws(() => server.channel.negatives(directories, new Uint32Array(3), 0), TypeError);
-    t.throws(() => server.channel.negatives(directories, new Uint32Array(0), 0), TypeError);
-    t.throws(() => server.channel.negatives(new Uint8Array(16) as never, new Uint32Array(2), 0), TypeError);
+    const vacant = new Float64Array(2);
+    t.throws(() => server.channel.negatives(directories, new Uint32Array(3), vacant, 0), TypeError);
+    t.throws(() => server.channel.negatives(directories, new Uint32Array(0), vacant, 0), TypeError);
+    t.throws(() => server.channel.negatives(new Uint8Array(16) as never, new Uint32Array(2), vacant, 0), TypeError);
   });
 });
