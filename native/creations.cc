@@ -3,7 +3,6 @@
 
 #include "creations.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,9 +24,10 @@ constexpr uint32_t kPrivileged = S_ISUID | S_ISGID;
 // Seconds that the attributes of a file just created are trusted while it is open in passthrough.
 constexpr double kJustMade = 1;
 
+// All of it is texts that end with a 0.
 bool IsText(const char* text, size_t size) { return size > 0 && text[size - 1] == 0; }
 
-// The length of the name in `text`, which ends with a 0.
+// A user may give it to something new.
 bool MayBeNew(const char* name, size_t length, size_t most) {
   if (length == 0 || length > most || memchr(name, '/', length) != nullptr) return false;
   if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return false;
@@ -36,7 +36,7 @@ bool MayBeNew(const char* name, size_t length, size_t most) {
 
 }  // namespace
 
-// The descriptor of a new file, 0 for anything else that was made, or -1.
+// The descriptor of a new file, 0 for anything else that was made, or -1 and errno.
 int Creations::Make(int directory, const Wish& wish) {
   if (wish.format == S_IFDIR) return mkdirat(directory, wish.name, wish.mode & 07777);
   if (wish.format == S_IFLNK) return symlinkat(wish.target, directory, wish.name);
