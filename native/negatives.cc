@@ -6,10 +6,16 @@
 
 namespace stratafs {
 
-bool Negatives::Lacks(uint64_t nodeid, const HashedName& name) const {
-  if (known_.slots == 0) return false;
+// Its nodeid and salt; null: we are not told of it.
+const double* Negatives::DirectoryOf(uint64_t nodeid) const {
+  if (known_.slots == 0) return nullptr;
   const double* directory = known_.directories + 2 * (nodeid % known_.slots);
-  if (directory[0] != static_cast<double>(nodeid)) return false;
+  return directory[0] == static_cast<double>(nodeid) ? directory : nullptr;
+}
+
+bool Negatives::Lacks(uint64_t nodeid, const HashedName& name) const {
+  const double* directory = DirectoryOf(nodeid);
+  if (directory == nullptr) return false;
   const uint32_t bit = BitOf(directory[1], name);
   return (known_.filter[bit >> 5] >> (bit & 31) & 1) == 0;
 }
@@ -22,8 +28,9 @@ bool Negatives::IsVacant(uint64_t nodeid, const HashedName& name) const {
 
 void Negatives::Note(uint64_t nodeid, const HashedName& name) {
   known_.vacant[0] = 0;
-  if (known_.directories[2 * (nodeid % known_.slots)] != static_cast<double>(nodeid)) return;
-  const uint32_t bit = BitOf(known_.directories[2 * (nodeid % known_.slots) + 1], name);
+  const double* directory = DirectoryOf(nodeid);
+  if (directory == nullptr) return;
+  const uint32_t bit = BitOf(directory[1], name);
   known_.filter[bit >> 5] |= 1u << (bit & 31);
 }
 

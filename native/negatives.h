@@ -42,6 +42,7 @@ class Negatives {
   bool Serve(const fuse::InHeader& header, const HashedName& name);
 
  private:
+  const double* DirectoryOf(uint64_t nodeid) const;
   uint32_t BitOf(double salt, const HashedName& name) const;
 
   Answers* const answers_;

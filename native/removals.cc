@@ -41,9 +41,10 @@ bool Removals::Take(const fuse::InHeader& header, int directory, const HashedNam
 }
 
 bool Removals::Cover(const fuse::InHeader& header, int directory, const HashedName& name) {
-  if (hider_fd_ < 0 || !rows_->IsKnown(header.nodeid, name)) return false;
+  uint8_t* kind = hider_fd_ < 0 ? nullptr : rows_->KindOf(header.nodeid, name);
+  if (kind == nullptr) return false;
   if (linkat(hider_fd_, hider_.c_str(), directory, name.bytes, 0) < 0) return false;
-  rows_->Give(header.nodeid, name);
+  *kind |= kTaken;
   log_->Write(ChangeLog::kHidden, header.nodeid, 0, name.bytes, name.length);
   return true;
 }

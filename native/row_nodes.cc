@@ -75,18 +75,14 @@ bool RowNodes::Lookup(const fuse::InHeader& header, const HashedName& name) {
   return true;
 }
 
-bool RowNodes::IsKnown(uint64_t nodeid, const HashedName& name) const {
+uint8_t* RowNodes::KindOf(uint64_t nodeid, const HashedName& name) const {
   auto served = served_.find(nodeid);
-  if (served == served_.end()) return false;
+  if (served == served_.end()) return nullptr;
   const Rows& rows = rows_.at(served->second.number);
   const size_t row = rows.table.Find(name, rows.count);
-  if (row == rows.count || rows.told[row] == 0) return false;
-  return rows.table.kinds[row] == DT_REG || rows.table.kinds[row] == DT_LNK;
-}
-
-void RowNodes::Give(uint64_t nodeid, const HashedName& name) {
-  const Rows& rows = rows_.at(served_.at(nodeid).number);
-  rows.table.kinds[rows.table.Find(name, rows.count)] |= kTaken;
+  if (row == rows.count || rows.told[row] == 0) return nullptr;
+  uint8_t* kind = rows.table.kinds + row;
+  return *kind == DT_REG || *kind == DT_LNK ? kind : nullptr;
 }
 
 uint32_t RowNodes::Put(uint64_t nodeid, uint8_t* into, PutCells* cells) {

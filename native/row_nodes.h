@@ -46,10 +46,9 @@ class RowNodes {
 
   // True when the request was answered.
   bool Lookup(const fuse::InHeader& header, const HashedName& name);
-  // A row of directory `nodeid` has this name, and the kernel knows it as that.
-  bool IsKnown(uint64_t nodeid, const HashedName& name) const;
-  // That row is JavaScript's from now on.
-  void Give(uint64_t nodeid, const HashedName& name);
+  // The kind of the row of directory `nodeid` that has this name and that the kernel knows as that; null: there is none. With
+  // kTaken it is JavaScript's.
+  uint8_t* KindOf(uint64_t nodeid, const HashedName& name) const;
   // True when nobody else has to hear of it. The last row of a table that is forgotten is told.
   bool Forget(uint64_t nodeid, uint64_t count);
   // Takes out what nobody else has to hear of; true when nothing is left.
