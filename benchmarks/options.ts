@@ -39,7 +39,7 @@ export interface Options {
   readonly publish: string | undefined;
   readonly list: boolean;
   readonly help: boolean;
-  /** As they were given. */
+  /** As they were given, but for those that only say where results come from and go to. */
   readonly words: readonly string[];
 }
 
@@ -59,6 +59,8 @@ const SHAPE = {
   list: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
+
+const PLACES: ReadonlySet<string> = new Set<keyof typeof SHAPE>(['output', 'against', 'from', 'publish']);
 
 function positive(name: string, text: string, limit: number): number {
   const value = Number(text);
@@ -96,9 +98,16 @@ function namedBinary(text: string): [string, string] {
 
 const path = (text: string | undefined): string | undefined => (text === undefined ? undefined : resolve(text));
 
+type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number];
+
+function measured(token: Token): string[] {
+  if (token.kind !== 'option' || PLACES.has(token.name)) return [];
+  return token.value === undefined ? [token.rawName] : [token.rawName, token.value];
+}
+
 /** Throws an Error with one readable line when an option is wrong. */
 export function parseOptions(argv: readonly string[]): Options {
-  const { values } = parseArgs({ args: [...argv], options: SHAPE, strict: true });
+  const { values, tokens } = parseArgs({ args: [...argv], options: SHAPE, strict: true, tokens: true });
   return {
     quick: values.quick,
     cases: pattern(values.case),
@@ -114,6 +123,6 @@ export function parseOptions(argv: readonly string[]): Options {
     publish: path(values.publish),
     list: values.list,
     help: values.help,
-    words: argv,
+    words: tokens.flatMap(measured),
   };
 }

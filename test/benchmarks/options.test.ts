@@ -30,6 +30,22 @@ t.test('selection', async (t) => {
   t.same(options.words.slice(0, 2), ['--case', '^STAT']);
 });
 
+t.test('what is recorded tells what was measured, not where results go', async (t) => {
+  const argv = [
+    '--quick',
+    '--output',
+    'here',
+    '--case=stat',
+    '--publish',
+    'figures',
+    '--against',
+    'a',
+    '--repeat',
+    '2',
+  ];
+  t.same(parseOptions(argv).words, ['--quick', '--case', 'stat', '--repeat', '2']);
+});
+
 t.test('paths are made absolute', async (t) => {
   const options = parseOptions([
     '--with',
