@@ -180,7 +180,7 @@ void Channel::OnPoll(uv_poll_t* handle, int status, int) {
 
 void Channel::OnTick(uv_timer_t* tick) {
   Poll* poll = static_cast<Poll*>(tick->data);
-  if (poll->channel == nullptr || !poll->channel->wakefulness_.Tick()) uv_timer_stop(tick);
+  if (poll->channel == nullptr || !poll->channel->wakefulness_.Tick(poll->channel->counters_.requests)) uv_timer_stop(tick);
 }
 
 void Channel::Drain(int status) {
@@ -196,7 +196,11 @@ void Channel::Drain(int status) {
   }
   // No other request takes the news along: nothing else of JavaScript runs before it has them.
   if (end == 0 && poll_ != nullptr && plane_.untold()) Dispatch(0);
-  patience_.Sleeps();
+  const uint64_t now = uv_hrtime();
+  patience_.Sleeps(now);
+  if (poll_ != nullptr && wakefulness_.Counted(counters_.requests, now)) {
+    uv_timer_start(&poll_->tick, OnTick, Wakefulness::kTickMs, Wakefulness::kTickMs);
+  }
   // libuv has already stopped a handle it reports an error for; the device says EPOLLERR when it is dead.
   if (end == 0 && status < 0 && poll_ != nullptr) end = ENODEV;
   if (end != 0 && poll_ != nullptr) End(end);
@@ -229,15 +233,11 @@ bool Channel::AwaitNext(int* end) {
     sched_yield();
     if (ReadOne(end)) {
       patience_.Rewarded();
-      if (wakefulness_.Rewarded() && poll_ != nullptr) {
-        uv_timer_start(&poll_->tick, OnTick, Wakefulness::kTickMs, Wakefulness::kTickMs);
-      }
       return true;
     }
     if (*end != 0 || poll_ == nullptr) return false;
   }
   patience_.Disappointed();
-  wakefulness_.Disappointed();
   return false;
 }
 

@@ -17,7 +17,7 @@ class Patience {
 
   void Rewarded() { budget_ = kMost; }
   void Disappointed() { budget_ = budget_ / 2 < kLeast ? 0 : budget_ / 2; }
-  void Sleeps() { asleep_ = uv_hrtime(); }
+  void Sleeps(uint64_t now) { asleep_ = now; }
   // A wake-up this soon would have been caught by looking on.
   void Woken() {
     if (budget_ == 0 && uv_hrtime() - asleep_ < kMost) budget_ = kMost;

@@ -19,19 +19,18 @@ class Wakefulness {
   // Where the process may not ask, or `wanted` is false, nothing is ever held.
   explicit Wakefulness(bool wanted) : refused_(!wanted) {}
 
-  // The next request came at once. True: the wish has just been made, and Tick must be called every kTickMs from now on.
-  bool Rewarded() {
-    rewards_++;
-    return !held_ && !refused_ && ++streak_ >= kStreak && Hold();
+  // `requests` so far, at `now` in nanoseconds. True: the wish has just been made, and Tick must be called every kTickMs from
+  // now on.
+  bool Counted(uint64_t requests, uint64_t now) {
+    if (held_ || refused_) return false;
+    if (now - since_ > kWindow) since_ = now, seen_ = requests;
+    return requests - seen_ >= kMany && Hold(requests);
   }
 
-  // The next request did not come at once.
-  void Disappointed() { streak_ = 0; }
-
   // False: the burst is over and the wish taken back.
-  bool Tick() {
-    const bool busy = rewards_ - seen_ >= kBusy;
-    seen_ = rewards_;
+  bool Tick(uint64_t requests) {
+    const bool busy = requests - seen_ >= kBusy;
+    seen_ = requests;
     if (!busy) Release();
     return busy;
   }
@@ -39,17 +38,18 @@ class Wakefulness {
   void Release() {
     if (held_) Ask(kNoWish);
     held_ = false;
-    streak_ = 0;
   }
 
   // How often the wish was made.
   uint64_t wishes() const { return wishes_; }
 
-  static constexpr uint64_t kTickMs = 10;
+  static constexpr uint64_t kTickMs = 20;
 
  private:
-  static constexpr int kStreak = 32;
-  static constexpr uint64_t kBusy = 20;
+  // So many requests within so many nanoseconds are a burst; with fewer than kBusy in a tick it is over.
+  static constexpr uint64_t kMany = 32;
+  static constexpr uint64_t kWindow = 40 * 1000 * 1000;
+  static constexpr uint64_t kBusy = 8;
   // Microseconds: 0 makes idle processors poll; the other is Linux's own default.
   static constexpr int32_t kNone = 0;
   static constexpr int32_t kNoWish = 2000000000;
@@ -66,20 +66,19 @@ class Wakefulness {
     return read(driver.get(), name, sizeof name) == sizeof name && memcmp(name, "none\n", sizeof name) == 0;
   }
 
-  bool Hold() {
+  bool Hold(uint64_t requests) {
     if (!device_.ok() && !Unheeded()) device_.Reset(open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC));
     held_ = device_.ok() && Ask(kNone);
     refused_ = !held_;
     wishes_ += held_;
-    seen_ = rewards_;
+    seen_ = requests;
     return held_;
   }
 
   UniqueFd device_;
   bool refused_;
   bool held_ = false;
-  int streak_ = 0;
-  uint64_t rewards_ = 0;
+  uint64_t since_ = 0;
   uint64_t seen_ = 0;
   uint64_t wishes_ = 0;
 };

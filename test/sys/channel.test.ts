@@ -199,8 +199,13 @@ function askedLatency(): number {
   return readFileSync('/dev/cpu_dma_latency').readInt32LE();
 }
 
-const names =
-  'for (let i = 0; i < 3000; i += 1) require("fs").statSync(process.argv[1] + "/no" + i, {throwIfNoEntry: false})';
+/** Asks for so many names, with at least so many milliseconds from one to the next. */
+const asking = (names: number, pause: number): string => `
+  for (let i = 0, due = performance.now(); i < ${names}; i += 1, due += ${pause}) {
+    while (performance.now() < due);
+    require('fs').statSync(process.argv[1] + '/no' + i, { throwIfNoEntry: false });
+  }`;
+const names = asking(3000, 0);
 const noQos = skip || (!existsSync('/dev/cpu_dma_latency') && 'no /dev/cpu_dma_latency here');
 const DRIVER = '/sys/devices/system/cpu/cpuidle/current_driver';
 /** How deep a processor sleeps is nobody's choice here. */
@@ -222,6 +227,18 @@ test('while requests follow each other closely, idle processors are kept awake, 
     // Other mounts on this machine may be busy.
     for (let tries = 0; tries < 200 && askedLatency() === 0; tries += 1) await new Promise((go) => setTimeout(go, 50));
     t.ok(askedLatency() > 0, 'taken back');
+  }, true);
+});
+
+test('a program that also computes is a burst, a name now and then is none', {
+  skip: noQos || (unheeded && 'no cpuidle driver here'),
+}, async (t) => {
+  await served(async (server) => {
+    const wishes = (): number => server.channel.counters().wishes as number;
+    t.equal((await run(process.execPath, '-e', asking(50, 20), server.mountpoint)).code, 0);
+    t.equal(wishes(), 0);
+    t.equal((await run(process.execPath, '-e', asking(400, 0.7), server.mountpoint)).code, 0);
+    t.ok(wishes() > 0);
   }, true);
 });
 
