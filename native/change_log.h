@@ -16,7 +16,7 @@ class ChangeLog {
  public:
   // Words of a record, as in lib/union/changes.ts.
   enum Word { kKind, kDir, kNodeid, kNameLength, kInoLow, kInoHigh, kFormat, kFh, kFd, kFlags, kBacking, kForgotten, kWords };
-  enum Kind { kMade, kTaken, kHidden };
+  enum Kind { kMade, kTaken, kHidden, kOpened };
 
   void Begin(double* records, size_t records_length, uint8_t* names, size_t names_length) {
     records_ = records, records_length_ = records_length, names_ = names, names_length_ = names_length;

@@ -131,14 +131,29 @@ napi_value HeedNegatives(Args& args, Channel& channel) {
   return Undefined(args.env());
 }
 
-napi_value Change(Args& args, Channel& channel) {
+napi_value Log(Args& args, Channel& channel) {
   Bytes records = args.Typed(0, napi_float64_array, "a Float64Array");
   Bytes names = args.U8(1);
-  const Creations::Rules rules = {args.U32(2), args.U32(3), args.U32(4), args.Bool(5), args.Bool(6), args.U32(7), args.F64(8)};
   if (args.ok() && records.length == 0) args.Wrong(0, "room for a count");
   if (!args.ok()) return args.Refuse();
   channel.Log(args.raw(0), args.raw(1), reinterpret_cast<double*>(records.data), records.length, names.data, names.length);
+  return Undefined(args.env());
+}
+
+napi_value Change(Args& args, Channel& channel) {
+  const Creations::Rules rules = {args.U32(0), args.U32(1), args.U32(2), args.Bool(3), args.Bool(4), args.U32(5), args.F64(6)};
+  if (!args.ok()) return args.Refuse();
   channel.plane().creations().Begin(rules);
+  return Undefined(args.env());
+}
+
+napi_value Open(Args& args, Channel& channel) {
+  const uint32_t share = args.U32(0);
+  const bool own = args.Bool(1), quiet = args.Bool(2);
+  const uint32_t indifferent = args.U32(3);
+  if (args.ok() && share > Openings::kAll) args.Wrong(0, "none, code or all");
+  if (!args.ok()) return args.Refuse();
+  channel.plane().openings().Begin({static_cast<Openings::Share>(share), own, quiet, indifferent});
   return Undefined(args.env());
 }
 
@@ -261,6 +276,7 @@ napi_value CountersOf(Args& args, Channel& channel) {
   SetNamed(args.env(), out, "interrupted", Number(args.env(), static_cast<double>(counters.interrupted.load())));
   SetNamed(args.env(), out, "replyErrors", Number(args.env(), static_cast<double>(counters.reply_errors.load())));
   SetNamed(args.env(), out, "stood", Number(args.env(), static_cast<double>(counters.stood.load())));
+  SetNamed(args.env(), out, "opened", Number(args.env(), static_cast<double>(counters.opened.load())));
   SetNamed(args.env(), out, "mirrored", Number(args.env(), static_cast<double>(counters.mirrored.load())));
   SetNamed(args.env(), out, "missed", Number(args.env(), static_cast<double>(counters.missed.load())));
   SetNamed(args.env(), out, "found", Number(args.env(), static_cast<double>(counters.found.load())));
@@ -302,6 +318,7 @@ napi_value OpenChannel(napi_env env, napi_callback_info info) {
                             {"tell", Of<Tell>},             {"negatives", Of<HeedNegatives>},
                             {"serveRows", Of<ServeRows>},   {"endRows", Of<EndRows>},
                             {"dropRows", Of<DropRows>},     {"putRows", Of<PutRows>},
+                            {"log", Of<Log>},               {"open", Of<Open>},
                             {"change", Of<Change>},         {"hide", Of<Hide>},
                             {"mirror", Of<Mirror>},
                             {"mirrorDirectory", Of<MirrorDirectory>}, {"unmirror", Of<Unmirror>},

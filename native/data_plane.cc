@@ -29,7 +29,8 @@ DataPlane::DataPlane(int device, Counters* counters)
     : counters_(counters), answers_(device, counters), transfers_(device, &answers_, counters),
       standing_(IdleMax()), mirrors_(&answers_, counters), negatives_(&answers_, counters),
       row_nodes_(&answers_, counters), own_(&mirrors_), removals_(&answers_, counters, &mirrors_, &own_, &row_nodes_, &log_),
-      creations_(device, &answers_, counters, &mirrors_, &negatives_, &own_, &log_), fsyncs_(&answers_) {}
+      creations_(device, &answers_, counters, &mirrors_, &negatives_, &own_, &log_),
+      openings_(device, &answers_, counters, &mirrors_, &own_, &row_nodes_, &log_), fsyncs_(&answers_) {}
 
 DataPlane::~DataPlane() { Stop(); }
 
@@ -52,6 +53,8 @@ int DataPlane::Swap(uint64_t fh, int fd) {
 
 int DataPlane::Detach(uint64_t fh) {
   standing_.Forget(fh);
+  // The handle of who made a file has the file's number.
+  own_.Made(fh);
   auto found = table_.find(fh);
   if (found == table_.end()) return -ENOENT;
   mirrors_.Forget(found->second.mirror);
@@ -148,11 +151,21 @@ bool DataPlane::ServeOpen(const fuse::InHeader& header, const uint8_t* body) {
   fuse::OpenIn in;
   memcpy(&in, body, sizeof in);
   const Standing::Answer* answer = standing_.Find(header.nodeid, in);
-  if (answer == nullptr) return false;
+  if (answer == nullptr) return ServeFirstOpen(header, in);
   counters_->stood++;
   fuse::OpenOut out = {answer->fh, answer->flags, answer->backing_id};
   // Nobody closes what nobody was told of.
   if (answers_.Reply(header.unique, &out, sizeof out)) standing_.Opened(answer->fh);
+  return true;
+}
+
+bool DataPlane::ServeFirstOpen(const fuse::InHeader& header, const fuse::OpenIn& in) {
+  std::optional<Openings::Opened> opened;
+  const bool settled = told_ == nullptr || told_[0] == 0;
+  if (!openings_.Serve(header, in, settled, &opened)) return false;
+  if (!opened) return true;
+  Attach(opened->answer.fh, opened->file.Release(), false);
+  standing_.Stand(opened->answer);
   return true;
 }
 

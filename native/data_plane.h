@@ -1,7 +1,7 @@
 // Answers READ, WRITE and FSYNC of granted handles from their descriptors (transfers.h, fsyncs.h); OPEN where a handle stands for it
-// (standing.h); RELEASE; attributes where they are the host's (mirrors.h, own_files.h), and that a file has no capabilities; LOOKUP
+// (standing.h), and the first one of plain files (openings.h); RELEASE; attributes where they are the host's (mirrors.h, own_files.h), and that a file has no capabilities; LOOKUP
 // of what is not there (negatives.h) and of plain files (row_nodes.h), and their FORGET; CREATE, MKDIR and SYMLINK (creations.h) and
-// UNLINK (removals.h); IOCTL that nobody knows. Of what it has released, made and removed JavaScript is told later.
+// UNLINK (removals.h); IOCTL that nobody knows. Of what it has opened, released, made and removed JavaScript is told later.
 // Owns the granted descriptors.
 // Knows no JavaScript, no names and no policy: a grant is (fh, descriptor), nothing more.
 
@@ -21,6 +21,7 @@
 #include "fuse_abi.h"
 #include "mirrors.h"
 #include "negatives.h"
+#include "openings.h"
 #include "own_files.h"
 #include "privileges.h"
 #include "removals.h"
@@ -66,6 +67,7 @@ class DataPlane {
   ChangeLog& log() { return log_; }
   Creations& creations() { return creations_; }
   Removals& removals() { return removals_; }
+  Openings& openings() { return openings_; }
 
   // True when the request was taken and is or will be answered; what is left of it is JavaScript's, and may be shorter.
   // JavaScript thread only.
@@ -83,6 +85,7 @@ class DataPlane {
   bool ServeForget(const fuse::InHeader& header, const uint8_t* body);
   bool ServeCreation(const fuse::InHeader& header, const uint8_t* body, size_t size);
   bool ServeOpen(const fuse::InHeader& header, const uint8_t* body);
+  bool ServeFirstOpen(const fuse::InHeader& header, const fuse::OpenIn& in);
   bool ServeRelease(const fuse::InHeader& header, uint8_t* body);
   bool EndUntold(uint64_t fh);
   bool ServeGetxattr(const fuse::InHeader& header, const uint8_t* body, size_t size);
@@ -104,6 +107,7 @@ class DataPlane {
   OwnFiles own_;
   Removals removals_;
   Creations creations_;
+  Openings openings_;
   double* told_ = nullptr;
   size_t told_length_ = 0;
   std::optional<std::vector<uint32_t>> commands_;

@@ -45,6 +45,21 @@ void OwnFiles::Remove(uint64_t nodeid) {
   files_.erase(file);
 }
 
+const OwnFiles::File* OwnFiles::Unopened(uint64_t nodeid) const {
+  auto file = files_.find(nodeid);
+  return file == files_.end() || file->second.making || file->second.opened ? nullptr : &file->second;
+}
+
+void OwnFiles::Opened(uint64_t nodeid) {
+  auto file = files_.find(nodeid);
+  if (file != files_.end()) file->second.opened = true;
+}
+
+void OwnFiles::Made(uint64_t nodeid) {
+  auto file = files_.find(nodeid);
+  if (file != files_.end()) file->second.making = false;
+}
+
 void OwnFiles::RemoveName(uint64_t dir, const char* text, size_t size) {
   const File* file = Find(dir, HashedName(text, strnlen(text, size)));
   if (file != nullptr) Remove(file->nodeid);
@@ -71,7 +86,7 @@ void OwnFiles::Met(const fuse::InHeader& header, const uint8_t* body, size_t siz
     case fuse::kRename2:
       return Rename(header, body, size, sizeof(fuse::Rename2In));
     case fuse::kOpen:
-      if (size >= sizeof(fuse::OpenIn) && OnlyReads(body)) return;
+      if (size >= sizeof(fuse::OpenIn) && OnlyReads(body)) return Opened(header.nodeid);
       return Remove(header.nodeid);
     case fuse::kSetattr:
     case fuse::kSetxattr:

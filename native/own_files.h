@@ -28,6 +28,10 @@ class OwnFiles {
     std::string name;
     // Seconds that its attributes are.
     double valid;
+    // Who made it has it open.
+    bool making;
+    // It was opened after it was made.
+    bool opened = false;
   };
 
   explicit OwnFiles(Mirrors* mirrors) : mirrors_(mirrors) {}
@@ -39,6 +43,11 @@ class OwnFiles {
   // The one of this name; null: there is none.
   const File* Find(uint64_t dir, const HashedName& name) const;
   void Remove(uint64_t nodeid);
+  // The one that nobody has open, nor had but to make it; null: it is none of these.
+  const File* Unopened(uint64_t nodeid) const;
+  void Opened(uint64_t nodeid);
+  // Who made it has closed it.
+  void Made(uint64_t nodeid);
 
   // JavaScript has the request: what it is about may not be what it was.
   void Met(const fuse::InHeader& header, const uint8_t* body, size_t size);

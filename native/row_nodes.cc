@@ -41,18 +41,24 @@ void RowNodes::Serve(uint64_t number, std::vector<int> directories, double valid
   served_.insert_or_assign(rows_.at(number).nodeid, Directory{number, std::move(directories), valid});
 }
 
+// The directory that the row is in, or -1.
+int RowNodes::NameIn(const Directory& directory, const NameTable& table, size_t row, char* name) {
+  const uint16_t source = table.sources[row];
+  const uint32_t length = table.LengthOf(row);
+  if (source >= directory.directories.size() || length > kNameMax) return -1;
+  memcpy(name, table.NameOf(row), length);
+  name[length] = 0;
+  return directory.directories[source];
+}
+
 // False where the row is not, or may not be, a plain file.
 bool RowNodes::Fill(const Directory& directory, const Rows& rows, size_t row, fuse::EntryOut* out) const {
   const NameTable& table = rows.table;
   const uint8_t kind = table.kinds[row];
-  const uint16_t source = table.sources[row];
-  const uint32_t length = table.LengthOf(row);
-  if ((kind != DT_REG && kind != DT_LNK) || source >= directory.directories.size() || length > kNameMax) return false;
+  if (kind != DT_REG && kind != DT_LNK) return false;
   char name[kNameMax + 1];
-  memcpy(name, table.NameOf(row), length);
-  name[length] = 0;
   struct statx stx;
-  const int at = directory.directories[source];
+  const int at = NameIn(directory, table, row, name);
   if (at < 0 || statx(at, name, kStatFlags, STATX_BASIC_STATS, &stx) < 0 || !IsPlain(stx, table.InoOf(row), kind)) return false;
   const Validity valid(directory.valid);
   *out = {};
@@ -85,6 +91,17 @@ uint8_t* RowNodes::KindOf(uint64_t nodeid, const HashedName& name) const {
   return *kind == DT_REG || *kind == DT_LNK ? kind : nullptr;
 }
 
+int RowNodes::Find(uint64_t nodeid, char* name, uint64_t* ino) const {
+  auto found = rows_.find(nodeid >> kRowBits);
+  if (found == rows_.end()) return -1;
+  const Rows& rows = found->second;
+  const size_t row = RowOf(nodeid);
+  auto served = served_.find(rows.nodeid);
+  if (row >= rows.count || rows.told[row] == 0 || rows.table.kinds[row] != DT_REG || served == served_.end()) return -1;
+  *ino = rows.table.InoOf(row);
+  return NameIn(served->second, rows.table, row, name);
+}
+
 uint32_t RowNodes::Put(uint64_t nodeid, uint8_t* into, PutCells* cells) {
   auto served = served_.find(nodeid);
   if (served == served_.end()) return 0;
@@ -110,7 +127,7 @@ bool RowNodes::Forget(uint64_t nodeid, uint64_t count) {
   auto found = rows_.find(nodeid >> kRowBits);
   if (found == rows_.end()) return false;
   const Rows& rows = found->second;
-  const size_t row = nodeid & ((uint64_t{1} << kRowBits) - 1);
+  const size_t row = RowOf(nodeid);
   if (row >= rows.count || rows.told[row] == 0) return false;
   const uint32_t left = count >= rows.told[row] ? 0 : rows.told[row] - static_cast<uint32_t>(count);
   rows.told[row] = left;

@@ -49,6 +49,9 @@ class RowNodes {
   // The kind of the row of directory `nodeid` that has this name and that the kernel knows as that; null: there is none. With
   // kTaken it is JavaScript's.
   uint8_t* KindOf(uint64_t nodeid, const HashedName& name) const;
+  // The directory of a plain file, whose name, a 0 behind it, goes to `name` (kNameMax and 1 bytes); -1: none of that
+  // nodeid, or it is JavaScript's.
+  int Find(uint64_t nodeid, char* name, uint64_t* ino) const;
   // True when nobody else has to hear of it. The last row of a table that is forgotten is told.
   bool Forget(uint64_t nodeid, uint64_t count);
   // Takes out what nobody else has to hear of; true when nothing is left.
@@ -64,6 +67,8 @@ class RowNodes {
   static constexpr unsigned kRowBits = 21;
 
   static uint64_t IdOf(uint64_t number, size_t row) { return number << kRowBits | row; }
+  static size_t RowOf(uint64_t nodeid) { return nodeid & ((uint64_t{1} << kRowBits) - 1); }
+  static int NameIn(const Directory& directory, const NameTable& table, size_t row, char* name);
   bool Fill(const Directory& directory, const Rows& rows, size_t row, fuse::EntryOut* out) const;
 
   Answers* const answers_;

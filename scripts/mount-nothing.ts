@@ -117,7 +117,8 @@ function kernel(answered: () => void): NativeChannel {
     stop: () => {},
     counters: () => ({}),
     ...{ tell: () => undefined, negatives: () => undefined, hide: () => undefined },
-    change: (records, names) => {
+    ...{ open: () => undefined, change: () => undefined },
+    log: (records, names) => {
       names.set(Buffer.from('xyx'));
       changed = () => records.set(CHANGES);
     },

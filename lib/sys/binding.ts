@@ -47,17 +47,22 @@ export interface NativeChannel {
    * be made all the same. As union/negatives.ts writes them, at any time. `valid`: seconds that such an answer is.
    */
   negatives(directories: Float64Array, filter: Uint32Array, vacant: Float64Array, valid: number): void;
+  /** What is opened, made and removed without us is in `records` and `names`, as union/changes.ts reads them, and ours to know before anything else is done. */
+  log(records: Float64Array, names: Uint8Array): void;
   /**
-   * From now on names are made and removed without us in directories that are mirrored and open to change. What was done is in
-   * `records` and `names`, as union/changes.ts reads them, and ours to know before anything else is done. CREATE, MKDIR and
+   * From now on OPEN of a file that nobody has open is answered without us, and stands for further ones as with `stand`: of
+   * rows, which are passed through as SHARE in union/changes.ts has it, and of files that were made without us, passed through
+   * if `own`; `quiet`: reading those leaves their access times. Opens with other flags than `indifferent` ones are ours.
+   */
+  open(rows: number, own: boolean, quiet: boolean, indifferent: number): void;
+  /**
+   * From now on names are made and removed without us in directories that are mirrored and open to change. CREATE, MKDIR and
    * SYMLINK: those by `uid` and `gid`, where the directory surely lacks the name, of at most `nameMax` bytes. Files are opened
    * in passthrough, and FSYNC of them granted, where that is said. `directoryNlink`: the link count that users see, unless 0.
    * `valid`: seconds that entries and attributes are. UNLINK: of files that were made so, and of rows, as soon as there is a
    * whiteout to hide them.
    */
   change(
-    records: Float64Array,
-    names: Uint8Array,
     uid: number,
     gid: number,
     nameMax: number,
@@ -115,7 +120,7 @@ export interface NativeChannel {
   backingClose(id: number): number;
   /** Stops polling; the descriptor stays open. */
   stop(): void;
-  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, mirrored, missed, found, created, removed, wishes; attached, backings, idle and mirrors now. */
+  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, opened, mirrored, missed, found, created, removed, wishes; attached, backings, idle and mirrors now. */
   counters(): Record<string, number>;
 }
 

@@ -1,17 +1,18 @@
-// What the data plane changed by itself in directories of the upper: files, directories and symlinks that it made, and names that
-// it took away. It has answered the kernel and written them down; here they become what the operations of create.ts and remove.ts
-// would have made of them, before anything else is done.
+// What the data plane did by itself: files that it opened for reading and, in directories of the upper, files, directories and
+// symlinks that it made, and names that it took away. It has answered the kernel and written them down; here they become what the operations of open.ts, create.ts and
+// remove.ts would have made of them, before anything else is done.
 
 import { Buffer } from 'node:buffer';
 import { fail } from '../errno.js';
 import { log } from '../log.js';
 import { backingIdOf, fhOf, type NodeId, nodeId } from '../nodes/ids.js';
 import type { NativeChannel } from '../sys/binding.js';
-import { O_ACCMODE, O_RDONLY, O_SYNC, S_IFDIR } from '../sys/constants.js';
+import { MOUNT_ATTR_NOATIME, O_ACCMODE, O_RDONLY, O_SYNC, S_IFDIR } from '../sys/constants.js';
 import { OwnedFd } from '../sys/fd.js';
 import { NAME_MAX, shown } from '../sys/name.js';
 import { enter } from './create.js';
 import { LayerDir } from './dir-fds.js';
+import { INDIFFERENT } from './handles.js';
 import { DirIndex, DirNode, type Entry, FileNode, type Inode, takeNumber } from './inode.js';
 import { attach, visibleEntry } from './lookup.js';
 import { afterName, leave } from './remove.js';
@@ -31,7 +32,7 @@ const R = {
   inoHigh: 5,
   /** S_IFMT bits. */
   format: 6,
-  /** 0: nobody has it open. */
+  /** Of what was made, 0: nobody has it open. */
   fh: 7,
   /** What is open; of what was taken away, a descriptor that keeps it reachable, or -1. */
   fd: 8,
@@ -42,11 +43,20 @@ const R = {
   words: 12,
 } as const;
 
-/** What was done with a name: an object made; a file of the upper removed; a file of a lower hidden by a whiteout. */
-const Kind = { made: 0, taken: 1, hidden: 2 } as const;
+/** What was done: an object made; a file of the upper removed; a file of a lower hidden by a whiteout; a file opened for reading. */
+const Kind = { made: 0, taken: 1, hidden: 2, opened: 3 } as const;
+
+/** Which files of lowers are read in passthrough, as in native/openings.h. */
+const SHARE = { none: 0, code: 1, all: 2 } as const;
 
 /** So many changes may be made before one is read. */
 const MOST = 128;
+
+function shareOf(u: Union): keyof typeof SHARE {
+  const policy = u.passthrough ? u.options.passthrough : 'off';
+  if (policy === 'off' || policy === 'upper') return 'none';
+  return policy === 'all' || u.workdir === null ? 'all' : 'code';
+}
 
 export class Changes {
   /** How many, then a record of each. */
@@ -55,12 +65,16 @@ export class Changes {
   readonly #names = Buffer.alloc(MOST * NAME_MAX);
 
   /** From now on. `valid`: seconds that entries and attributes are. Only where the calls of `u` are the host's own. */
-  begin(u: Union, channel: Pick<NativeChannel, 'change'>, valid: number): void {
-    if (!u.bare || u.workdir === null || !u.numbers.plain) return;
+  begin(u: Union, channel: Pick<NativeChannel, 'log' | 'open' | 'change'>, valid: number): void {
+    if (!u.bare || !u.numbers.plain) return;
+    channel.log(this.#records, this.#names);
+    const quiet = (u.accessTimes & MOUNT_ATTR_NOATIME) !== 0;
+    channel.open(SHARE[shareOf(u)], u.passthrough, quiet, INDIFFERENT);
+    if (u.workdir === null) return;
     const { uid, gid, deviceWhiteout } = u.features;
     const nameMax = deviceWhiteout ? NAME_MAX : WH_NAME_MAX;
     const nlink = u.options.staticNlink ? 1 : 0;
-    channel.change(this.#records, this.#names, uid, gid, nameMax, u.passthrough, !u.options.volatile, nlink, valid);
+    channel.change(uid, gid, nameMax, u.passthrough, !u.options.volatile, nlink, valid);
   }
 
   /** There are some that are not known here. */
@@ -92,6 +106,10 @@ export class Changes {
   }
 
   #readOne(u: Union, at: number, name: string): void {
+    if (this.#word(at, R.kind) === Kind.opened) {
+      this.#openKnown(u, at);
+      return;
+    }
     const dir = u.nodes.get(this.#word(at, R.dir));
     if (!(dir instanceof DirNode) || dir.upper === null) throw fail('ESTALE', 'no directory of the upper');
     const kind = this.#word(at, R.kind);
@@ -140,6 +158,20 @@ export class Changes {
     } else if (node instanceof FileNode && this.#word(at, R.fh) !== 0) this.#open(u, at, node);
   }
 
+  /** Opened for reading, and stays beyond its close; the kernel may have forgotten the node since, when nobody has it open. */
+  #openKnown(u: Union, at: number): void {
+    const node = u.nodes.get(this.#word(at, R.nodeid));
+    if (node instanceof FileNode) {
+      // It was asked.
+      node.data ??= null;
+      this.#open(u, at, node);
+      return;
+    }
+    const backing = this.#word(at, R.backing);
+    u.plane.detach(this.#word(at, R.fh));
+    if (backing > 0) u.plane.backingClose(backing);
+  }
+
   #open(u: Union, at: number, node: FileNode): void {
     const flags = this.#word(at, R.flags);
     const backing = this.#word(at, R.backing);
@@ -153,8 +185,9 @@ export class Changes {
       opener: u.features.uid,
     } as const;
     u.handles.add(handle);
-    node.handles = new Set([handle]);
-    if (backing > 0) node.backing = { id: backingIdOf(backing), onLower: false, users: 1 };
-    else node.cachedOpens = 1;
+    node.handles ??= new Set();
+    node.handles.add(handle);
+    if (backing > 0) node.backing = { id: backingIdOf(backing), onLower: !node.dataInUpper, users: 1 };
+    else node.cachedOpens += 1;
   }
 }

@@ -8,7 +8,7 @@ import type { FileHandle, FileNode } from './inode.js';
 import type { Union } from './union.js';
 
 /** Flags that make no difference between two opens for reading; one is the kernel's own: to be executed. */
-const INDIFFERENT = O_LARGEFILE | O_NOFOLLOW | O_NONBLOCK | FMODE_EXEC;
+export const INDIFFERENT = O_LARGEFILE | O_NOFOLLOW | O_NONBLOCK | FMODE_EXEC;
 
 /** The handle of `fh`; EBADF when there is none. */
 export function handleOf(u: Union, fh: number): FileHandle {

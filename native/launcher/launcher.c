@@ -11,11 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { READY_FD = 3, FIXED_WORDS = 3 };
+enum { READY_FD = 3, FIXED_WORDS = 3, ROOM = 4096 };
 
 static int is_one_of(const char *word, const char *const *list) {
   for (; *list; list++)
@@ -71,6 +72,20 @@ static int become(char **words, int serves) {
   return fail(argv[0]);
 }
 
+/**
+ * Room for as many descriptors as a server soon has. Once there are threads, each growth of the table waits until every
+ * processor has been seen to be out of the kernel (RCU), some 10 ms; before that it waits for nothing. The table stays
+ * large beyond exec, and the driver raises this limit in any case.
+ */
+static void make_room(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  const int far = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, ROOM - 1);
+  if (far >= 0) close(far);
+}
+
 /** The server's side: a session of its own, no descriptor of the caller's but stderr. */
 static int serve(char **words, int ready) {
   setsid();
@@ -81,6 +96,7 @@ static int serve(char **words, int ready) {
   // What the caller leaked must not stay open as long as the mount does.
   if (dup2(ready, READY_FD) < 0) return fail("dup2");
   syscall(SYS_close_range, READY_FD + 1, ~0U, 0);
+  make_room();
   return become(words, 1);
 }
 
@@ -105,7 +121,10 @@ int main(int argc, char **argv) {
   const int mounts = is_mount(words[0], words + FIXED_WORDS);
   // A mount speaks to no network, and older versions of Node.js parse all certificates before they begin.
   if (mounts) unsetenv("NODE_EXTRA_CA_CERTS");
-  if (!mounts || stays(words + FIXED_WORDS)) return become(words, 0);
+  if (!mounts || stays(words + FIXED_WORDS)) {
+    if (mounts) make_room();
+    return become(words, 0);
+  }
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return fail("pipe");
   // A pipe end on the ready descriptor itself would keep its close-on-exec flag through dup2.

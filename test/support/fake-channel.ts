@@ -54,6 +54,10 @@ export class FakeChannel implements Channel {
     this.absentFor = valid;
   }
 
+  log(): void {}
+
+  open(): void {}
+
   /** Names may be made and removed without JavaScript. */
   changes = false;
 

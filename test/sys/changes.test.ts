@@ -22,7 +22,7 @@ const MKDIR = 9;
 const SYMLINK = 6;
 const UNLINK = 10;
 const WORDS = 12;
-const [MADE, TAKEN] = [0, 1];
+const [MADE, TAKEN, OPENED] = [0, 1, 3];
 
 interface Record {
   readonly kind: number;
@@ -56,7 +56,8 @@ class Server {
     tiny.channel.tell(new Float64Array(16));
     tiny.channel.negatives(directories, filter, vacant, 0);
     // What is made the kernel does not ask for again.
-    tiny.channel.change(this.records, this.names, 0, 0, 200, false, true, 0, Number.POSITIVE_INFINITY);
+    tiny.channel.log(this.records, this.names);
+    tiny.channel.change(0, 0, 200, false, true, 0, Number.POSITIVE_INFINITY);
     // ENOSYS would mean: never again.
     tiny.hook = (opcode) => ([CREATE, MKDIR, SYMLINK, UNLINK].includes(opcode) ? errno.EACCES : 0);
     this.mirror(true);
@@ -134,6 +135,28 @@ test('a file that is still open has a handle, which JavaScript ends once it know
     await once(writer, 'exit');
     t.ok(await eventually(() => tiny.channel.counters().attached === 0));
     t.equal(tiny.count(op.RELEASE), 0);
+  });
+  t.same(left, []);
+});
+
+test('a file is opened for reading once it is closed, and by others while JavaScript knows them', {
+  skip,
+}, async (t) => {
+  const left = await serving(async (server, tiny) => {
+    const names = { closed: server.path('closed'), held: server.path('held') };
+    tiny.channel.open(0, false, true, 0x8000);
+    t.equal((await run('sh', '-c', ': >"$1"; : <"$1"', 'sh', names.closed)).code, 0);
+    t.match(tiny.channel.counters(), { created: 1, opened: 1, stood: 0 });
+    const [made, opened] = server.take();
+    t.match(opened, { kind: OPENED, nodeid: made?.nodeid });
+    t.ok(tiny.channel.withdraw(opened?.fh as number), 'nobody has it open');
+    tiny.channel.detach(opened?.fh as number);
+    // What was opened since it was made is JavaScript's: it may have it open in another way.
+    await run('sh', '-c', ': <"$1"', 'sh', names.closed);
+    t.equal(tiny.count(op.OPEN), 1);
+    await run('sh', '-c', 'exec 3>"$1"; : <"$1"', 'sh', names.held);
+    t.equal(tiny.count(op.OPEN), 2, 'who made it has it open');
+    t.match(tiny.channel.counters(), { created: 2, opened: 1 });
   });
   t.same(left, []);
 });
@@ -292,9 +315,12 @@ test('when there is no room JavaScript goes on', { skip }, async (t) => {
 test('what is no place for records is refused', { skip }, async (t) => {
   await served(async ({ channel }) => {
     const names = new Uint8Array(1);
-    t.throws(() => channel.change(new Float64Array(0), names, 0, 0, 255, false, false, 0, 0), TypeError);
-    t.throws(() => channel.change(names as never, names, 0, 0, 255, false, false, 0, 0), TypeError);
-    t.throws(() => channel.change(new Float64Array(1), null as never, 0, 0, 255, false, false, 0, 0), TypeError);
+    t.throws(() => channel.log(new Float64Array(0), names), TypeError);
+    t.throws(() => channel.log(names as never, names), TypeError);
+    t.throws(() => channel.log(new Float64Array(1), null as never), TypeError);
+    t.throws(() => channel.change('x' as never, 0, 255, false, false, 0, 0), TypeError);
+    t.throws(() => channel.open(3, false, false, 0), TypeError);
+    t.throws(() => channel.open(0, 1 as never, false, 0), TypeError);
     t.throws(() => channel.hide('x' as never, 'y'), TypeError);
   });
 });

@@ -4,16 +4,13 @@ import { Buffer } from 'node:buffer';
 import { linkSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { O_DIRECTORY, O_RDONLY } from '../../lib/sys/constants.js';
-import { mergeNames, PUT } from '../../lib/sys/name-tables.js';
+import { PUT } from '../../lib/sys/name-tables.js';
 import { syscalls as sys } from '../../lib/sys/syscalls.js';
-import { InodeNumbers } from '../../lib/union/inode-numbers.js';
-import { PackedNames } from '../../lib/union/packed-names.js';
 import { eventually } from '../support/expect.js';
-import { op, run, served, type TinyServer } from './tiny-server.js';
+import { type Lower, NUMBER, servingLower } from './lower-rows.js';
+import { op, run, type TinyServer } from './tiny-server.js';
 
 const skip = sys.geteuid() !== 0 && 'needs root';
-const NUMBER = 1 << 20;
 const ROWS = 2 ** 21;
 const BATCH_FORGET = 42;
 
@@ -21,50 +18,17 @@ async function forgetAll(): Promise<void> {
   writeFileSync('/proc/sys/vm/drop_caches', '2');
 }
 
-/** A directory of the host and the table of its names. */
-class Lower {
-  readonly path: string;
-  readonly fd: number;
-  readonly packed: PackedNames;
-  readonly told: Uint32Array;
-
-  constructor(server: TinyServer, hash: (name: string) => number) {
-    this.path = join(server.temp.dir, 'lower');
-    mkdirSync(this.path);
-    for (const name of ['file', 'other', 'several']) writeFileSync(join(this.path, name), 'content');
-    linkSync(join(this.path, 'several'), join(this.path, 'link'));
-    symlinkSync('file', join(this.path, 'symlink'));
-    mkdirSync(join(this.path, 'directory'));
-    writeFileSync(join(this.path, 'holes'), '');
-    truncateSync(join(this.path, 'holes'), 1 << 20);
-    this.fd = sys.openPath(this.path, O_RDONLY | O_DIRECTORY);
-    const records = new Uint8Array(1 << 16);
-    const bytes = sys.readNames(this.fd, records, 0, 'mark', new Uint32Array(2));
-    const { table, count } = mergeNames(records, Uint32Array.of(0, bytes, 0), '.wh.', 1);
-    this.packed = PackedNames.of(table as ArrayBuffer, count, hash);
-    this.told = new Uint32Array(count + 1);
-  }
-
-  serve(server: TinyServer, valid: number): void {
-    server.channel.serveRows(1, NUMBER, this.packed.table, this.told, Int32Array.of(this.fd), valid);
-  }
-
-  toldOf(name: string): number {
-    return this.told[this.packed.find(name)] as number;
-  }
+function fill(path: string): void {
+  for (const name of ['file', 'other', 'several']) writeFileSync(join(path, name), 'content');
+  linkSync(join(path, 'several'), join(path, 'link'));
+  symlinkSync('file', join(path, 'symlink'));
+  mkdirSync(join(path, 'directory'));
+  writeFileSync(join(path, 'holes'), '');
+  truncateSync(join(path, 'holes'), 1 << 20);
 }
 
-async function withLower(body: (server: TinyServer, lower: Lower) => Promise<void>): Promise<string[]> {
-  const { hash } = await InodeNumbers.create(sys, []);
-  return served(async (server) => {
-    const lower = new Lower(server, hash);
-    try {
-      await body(server, lower);
-    } finally {
-      sys.close(lower.fd);
-    }
-  });
-}
+const withLower = (body: (server: TinyServer, lower: Lower) => Promise<void>): Promise<string[]> =>
+  servingLower(fill, body);
 
 test('plain files are found without JavaScript, others are not', { skip }, async (t) => {
   const left = await withLower(async (server, lower) => {

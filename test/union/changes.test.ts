@@ -4,10 +4,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { type NodeId, ROOT_ID } from '../../lib/nodes/ids.js';
-import type { NativeChannel } from '../../lib/sys/binding.js';
+import type { PassthroughPolicy } from '../../lib/nodes/io-mode.js';
 import * as c from '../../lib/sys/constants.js';
 import { Changes } from '../../lib/union/changes.js';
-import { detached } from '../../lib/union/handles.js';
+import { detached, INDIFFERENT } from '../../lib/union/handles.js';
 import { DirNode, FileNode, WHITEOUT } from '../../lib/union/inode.js';
 import { visibleEntry } from '../../lib/union/lookup.js';
 import { mirrorDirectory } from '../../lib/union/mirrors.js';
@@ -22,7 +22,7 @@ const layout: Layout = {
 const FIRST = 2 ** 40;
 
 interface Written {
-  readonly kind: 'made' | 'taken' | 'hidden';
+  readonly kind: 'made' | 'taken' | 'hidden' | 'opened';
   readonly dir: number;
   readonly name: string;
   readonly nodeid?: number;
@@ -38,20 +38,29 @@ interface Written {
 class Plane {
   records = new Float64Array(0);
   names = new Uint8Array(0);
+  opening: readonly (number | boolean)[] | null = null;
   told: readonly (number | boolean)[] | null = null;
   readonly changes = new Changes();
 
-  constructor(readonly w: TempUnion) {
-    const change: NativeChannel['change'] = (records, names, ...told) => {
-      Object.assign(this, { records, names, told });
-    };
-    this.changes.begin(w.u, { change }, 7);
+  constructor(
+    readonly w: TempUnion,
+    u = w.u,
+  ) {
+    this.changes.begin(
+      u,
+      {
+        log: (records, names) => Object.assign(this, { records, names }),
+        open: (...opening) => Object.assign(this, { opening }),
+        change: (...told) => Object.assign(this, { told }),
+      },
+      7,
+    );
   }
 
   write(...all: readonly Written[]): void {
     let from = 0;
     for (const [at, one] of all.entries()) {
-      const kind = ['made', 'taken', 'hidden'].indexOf(one.kind);
+      const kind = ['made', 'taken', 'hidden', 'opened'].indexOf(one.kind);
       const { nodeid = 0, format = 0, fh = 0, fd = 0, flags = 0, backing = 0, forgotten = 0 } = one;
       const words = [kind, one.dir, nodeid, one.name.length, 50 + at, 1, format, fh, fd, flags, backing, forgotten];
       this.records.set(words, 1 + at * words.length);
@@ -79,6 +88,7 @@ unionTest(t, 'what is to be done is told once', layout, (t, w) => {
   const plane = new Plane(w);
   const { uid, gid } = w.u.features;
   t.same(plane.told, [uid, gid, 255, false, true, 0, 7]);
+  t.same(plane.opening, [0, false, true, INDIFFERENT], 'nothing is passed through here');
   t.notOk(plane.changes.unread);
 });
 
@@ -88,7 +98,22 @@ const without: Record<string, Partial<Layout>> = {
 };
 for (const [name, more] of Object.entries(without)) {
   unionTest(t, `nothing is changed ${name}`, { ...layout, ...more }, (t, w) => {
-    t.equal(new Plane(w).told, null);
+    const { told, opening } = new Plane(w);
+    t.equal(told, null);
+    t.equal(opening === null, more.options !== undefined, 'files are opened where nothing is shown otherwise');
+  });
+}
+
+for (const [name, upper, shares] of [
+  ['beside an upper', layout.upper, [0, 0, 1, 2]],
+  ['without one', null, [0, 0, 2, 2]],
+] as const) {
+  unionTest(t, `which files of lowers are passed through ${name}`, { ...layout, upper: upper ?? null }, (t, w) => {
+    const share = (passthrough: PassthroughPolicy): unknown => {
+      const more = { passthrough: true, options: { ...w.u.options, passthrough } };
+      return new Plane(w, Object.assign(Object.create(w.u), more)).opening?.[0];
+    };
+    t.same((['off', 'upper', 'auto', 'all'] as const).map(share), shares);
   });
 }
 
@@ -141,6 +166,43 @@ unionTest(t, 'what is still open has its handle', layout, (t, w) => {
   }
   t.equal(w.plane.backings.size, 0);
   t.match([a.cachedOpens, b.backing, b.handles], [0, null, null]);
+});
+
+unionTest(t, 'what was opened for reading is a reader', layout, (t, w) => {
+  const plane = new Plane(w);
+  const { d, id, path } = entered(w);
+  const file = w.file('d/l0');
+  w.u.nodes.remember(file);
+  writeFileSync(join(path, 'own'), 'own');
+  const fds = [join(path, 'own'), join(w.lowers[0] as string, 'd', 'l0'), join(path, 'own')].map((at) =>
+    w.u.sys.openPath(at, c.O_RDONLY),
+  );
+  for (const [at, fd] of fds.entries()) w.plane.attach(FIRST + at, fd, false);
+  w.plane.backings.add(4).add(5);
+  const opened = (at: number, nodeid: number, backing: number): Written => {
+    return { kind: 'opened', dir: 0, name: '', nodeid, fh: FIRST + at, fd: fds[at] as number, backing };
+  };
+  plane.read(
+    { kind: 'made', dir: id, name: 'own', nodeid: FIRST, format: c.S_IFREG },
+    opened(0, FIRST, 4),
+    opened(1, file.id, 0),
+    opened(2, FIRST + 7, 5),
+  );
+  const own = w.u.nodes.get(FIRST) as FileNode;
+  t.match(own.backing, { id: 4, onLower: false, users: 1 });
+  t.match(w.u.handles.get(FIRST), { node: own, mode: 'passthrough', writable: false });
+  t.match(w.u.handles.get(FIRST + 1), { node: file, mode: 'cached', writable: false });
+  t.match([file.cachedOpens, file.data, file.handles?.size], [1, null, 1]);
+  t.equal(visibleEntry(w.u, d, 'l0')?.node, file);
+  t.equal(w.u.handles.get(FIRST + 2), undefined, 'of a node that the kernel has forgotten');
+  t.same([...w.plane.backings], [4]);
+  for (const fh of [FIRST, FIRST + 1]) {
+    w.plane.detach(fh);
+    detached(w.u, fh);
+  }
+  t.match([own.backing, own.handles, file.cachedOpens], [null, null, 0]);
+  w.u.nodes.forget(FIRST, 1);
+  w.u.nodes.forget(file.id, 1);
 });
 
 unionTest(t, 'what was taken away is gone, and kept for those who know it', layout, (t, w) => {

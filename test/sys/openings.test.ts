@@ -1,0 +1,163 @@
+// First opens for reading answered by the addon on a real mount served by this process and used by others: what it takes, what
+// it leaves to JavaScript, and what it writes down. Of files that it made itself: changes.test.ts.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, copyFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { errno } from '../../lib/errno.js';
+import { O_LARGEFILE } from '../../lib/sys/constants.js';
+import { syscalls as sys } from '../../lib/sys/syscalls.js';
+import { INDIFFERENT } from '../../lib/union/handles.js';
+import { eventually } from '../support/expect.js';
+import { type Lower, NUMBER, servingLower } from './lower-rows.js';
+import { CAPABILITY, capability, op, run, type TinyServer } from './tiny-server.js';
+
+const skip = sys.geteuid() !== 0 && 'needs root';
+const ROWS = 2 ** 21;
+const WORDS = 12;
+const OPENED = 3;
+const [CODE, ALL] = [1, 2];
+
+function fill(path: string): void {
+  for (const name of ['plain', 'again', 'marked', 'capable', 'moved']) writeFileSync(join(path, name), `of ${name}`);
+  copyFileSync('/bin/true', join(path, 'code'));
+  chmodSync(join(path, 'code'), 0o755);
+}
+
+/** The records so far, which are taken. */
+type Take = () => { kind: number; nodeid: number; fh: number; fd: number; backing: number }[];
+
+async function serving(
+  rows: number,
+  body: (server: TinyServer, lower: Lower, take: Take) => Promise<void>,
+  room = 8,
+): Promise<string[]> {
+  return servingLower(fill, async (server, lower) => {
+    const records = new Float64Array(1 + room * WORDS);
+    const take: Take = () => {
+      const count = records[0] as number;
+      records[0] = 0;
+      return Array.from({ length: count }, (_, at) => {
+        const words = [...records.subarray(1 + at * WORDS, 1 + (at + 1) * WORDS)] as number[];
+        const [kind = 0, , nodeid = 0, , , , , fh = 0, fd = 0, , backing = 0] = words;
+        return { kind, nodeid, fh, fd, backing };
+      });
+    };
+    server.channel.log(records, new Uint8Array(64));
+    server.channel.open(rows, false, true, INDIFFERENT);
+    server.hook = (opcode) => (opcode === op.OPEN ? errno.EACCES : 0);
+    lower.serve(server, Number.POSITIVE_INFINITY);
+    await body(server, lower, take);
+  });
+}
+
+const cat = async (server: TinyServer, name: string): Promise<string> =>
+  (await run('cat', join(server.mountpoint, name))).out;
+
+test('a plain file is opened and written down, and stands for further readers', { skip }, async (t) => {
+  const left = await serving(CODE, async (server, lower, take) => {
+    t.equal(await cat(server, 'plain'), 'of plain');
+    const [record, ...others] = take();
+    t.match(record, { kind: OPENED, nodeid: NUMBER * ROWS + lower.packed.find('plain'), backing: 0 });
+    t.ok(record !== undefined && record.fh >= 2 ** 41 && record.fd > 0);
+    t.same(others, []);
+    // What this server says of attributes by itself has no size.
+    await cat(server, 'plain');
+    t.equal(server.count(op.OPEN), 0);
+    t.same(take(), [], 'known already');
+    t.ok(await eventually(() => server.channel.counters().idle === 1));
+    t.match(server.channel.counters(), { opened: 1, stood: 1, attached: 1, backings: 0 });
+    t.ok(server.channel.withdraw(record?.fh as number));
+    t.equal(server.channel.detach(record?.fh as number), 0);
+  });
+  t.same(left, []);
+});
+
+test('code is passed through, and all files where that is asked for', { skip }, async (t) => {
+  for (const [rows, name] of [
+    [CODE, 'code'],
+    [ALL, 'plain'],
+  ] as const) {
+    await serving(rows, async (server, _lower, take) => {
+      const reader = spawn('sh', [
+        '-c',
+        `exec 3<${join(server.mountpoint, name)}; cat <&3 >/dev/null; echo; read line`,
+      ]);
+      await once(reader.stdout, 'data');
+      const [record] = take();
+      t.ok((record?.backing ?? 0) > 0, name);
+      t.match(server.channel.counters(), { opened: 1, backings: 1, reads: 0 });
+      reader.stdin.end();
+      await once(reader, 'exit');
+      if (name === 'code') t.equal((await run('sh', '-c', join(server.mountpoint, name))).code, 0, 'executed');
+      t.equal(server.count(op.OPEN), 0);
+      server.channel.detach(record?.fh as number);
+      server.channel.backingClose(record?.backing as number);
+    });
+  }
+});
+
+test('what needs a decision is JavaScript’s', { skip }, async (t) => {
+  const deeds: Readonly<Record<string, (server: TinyServer, lower: Lower) => Promise<unknown>>> = {
+    'to write': (s) => run('sh', '-c', `: >>${join(s.mountpoint, 'plain')}`),
+    'to truncate': (s) => run('truncate', '-s', '0', join(s.mountpoint, 'plain')),
+    'data that is elsewhere': (s, lower) => {
+      sys.setXattr(lower.fd, 'marked', 'trusted.overlay.metacopy', new Uint8Array(0), 0);
+      return cat(s, 'marked');
+    },
+    'another file of that name': async (s, lower) => {
+      await run('stat', join(s.mountpoint, 'plain'));
+      renameSync(join(lower.path, 'moved'), join(lower.path, 'plain'));
+      return cat(s, 'plain');
+    },
+    'a row that JavaScript has taken': async (s, lower) => {
+      await run('stat', join(s.mountpoint, 'plain'));
+      lower.packed.takeAt(lower.packed.find('plain'));
+      return cat(s, 'plain');
+    },
+    'a directory that is served no more': async (s) => {
+      await run('stat', join(s.mountpoint, 'plain'));
+      s.channel.endRows(1);
+      return cat(s, 'plain');
+    },
+    'a flag that makes a difference': async (s) => {
+      s.channel.open(CODE, false, true, O_LARGEFILE);
+      return run('dd', `if=${join(s.mountpoint, 'plain')}`, 'iflag=direct', 'bs=4096');
+    },
+  };
+  for (const [name, deed] of Object.entries(deeds)) {
+    await serving(CODE, async (server, lower, take) => {
+      await deed(server, lower);
+      t.ok(server.count(op.OPEN) > 0, name);
+      t.same(take(), [], name);
+      t.match(server.channel.counters(), { opened: 0, attached: 0, backings: 0 }, name);
+    });
+  }
+});
+
+test('other attributes are no reason', { skip }, async (t) => {
+  await serving(CODE, async (server, lower, take) => {
+    sys.setXattr(lower.fd, 'capable', CAPABILITY, capability, 0);
+    t.equal(await cat(server, 'capable'), 'of capable');
+    const [record] = take();
+    t.equal(server.count(op.OPEN), 0);
+    server.channel.detach(record?.fh as number);
+  });
+});
+
+test('where nothing can be written down, JavaScript has the request', { skip }, async (t) => {
+  await serving(
+    CODE,
+    async (server, _lower, take) => {
+      await cat(server, 'plain');
+      await cat(server, 'again');
+      t.equal(server.count(op.OPEN), 1);
+      const records = take();
+      t.equal(records.length, 1);
+      server.channel.detach(records[0]?.fh as number);
+    },
+    1,
+  );
+});
