@@ -83,6 +83,7 @@ class LatePlane implements DataPlane {
   endRows = (nodeid: number): void => this.channel?.endRows(nodeid);
   dropRows = (number: number): void => this.channel?.dropRows(number);
   putRows: DataPlane['putRows'] = (nodeid, into, cells) => this.channel?.putRows(nodeid, into, cells) ?? 0;
+  listed = (nodeid: number, cookie: number): void => this.#unlogged?.listed(nodeid, cookie);
   unmirror = (nodeid: number): void => this.channel?.unmirror(nodeid);
   reclaim = (): number => this.channel?.reclaim() ?? 0;
   backingOpen = (fd: number): number => this.channel?.backingOpen(fd) ?? -errno.EBADF;

@@ -237,6 +237,13 @@ napi_value PutRows(Args& args, Channel& channel) {
   return Number(args.env(), channel.plane().row_nodes().Put(static_cast<uint64_t>(nodeid), into.data, cells));
 }
 
+napi_value Listed(Args& args, Channel& channel) {
+  int64_t nodeid = args.I64(0), cookie = args.I64(1);
+  if (!args.ok()) return args.Refuse();
+  channel.plane().listing_end().Tell(static_cast<uint64_t>(nodeid), static_cast<uint64_t>(cookie));
+  return Undefined(args.env());
+}
+
 napi_value Ioctls(Args& args, Channel& channel) {
   Bytes commands = args.Typed(0, napi_uint32_array, "a Uint32Array");
   if (!args.ok()) return args.Refuse();
@@ -280,6 +287,7 @@ napi_value CountersOf(Args& args, Channel& channel) {
   SetNamed(args.env(), out, "mirrored", Number(args.env(), static_cast<double>(counters.mirrored.load())));
   SetNamed(args.env(), out, "missed", Number(args.env(), static_cast<double>(counters.missed.load())));
   SetNamed(args.env(), out, "found", Number(args.env(), static_cast<double>(counters.found.load())));
+  SetNamed(args.env(), out, "listed", Number(args.env(), static_cast<double>(counters.listed.load())));
   SetNamed(args.env(), out, "created", Number(args.env(), static_cast<double>(counters.created.load())));
   SetNamed(args.env(), out, "removed", Number(args.env(), static_cast<double>(counters.removed.load())));
   SetNamed(args.env(), out, "backings", Number(args.env(), static_cast<double>(counters.backings.load())));
@@ -319,6 +327,7 @@ napi_value OpenChannel(napi_env env, napi_callback_info info) {
                             {"serveRows", Of<ServeRows>},   {"endRows", Of<EndRows>},
                             {"dropRows", Of<DropRows>},     {"putRows", Of<PutRows>},
                             {"log", Of<Log>},               {"open", Of<Open>},
+                            {"listed", Of<Listed>},
                             {"change", Of<Change>},         {"hide", Of<Hide>},
                             {"mirror", Of<Mirror>},
                             {"mirrorDirectory", Of<MirrorDirectory>}, {"unmirror", Of<Unmirror>},

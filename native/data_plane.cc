@@ -28,7 +28,7 @@ size_t IdleMax() {
 DataPlane::DataPlane(int device, Counters* counters)
     : counters_(counters), answers_(device, counters), transfers_(device, &answers_, counters),
       standing_(IdleMax()), mirrors_(&answers_, counters), negatives_(&answers_, counters),
-      row_nodes_(&answers_, counters), own_(&mirrors_), removals_(&answers_, counters, &mirrors_, &own_, &row_nodes_, &log_),
+      row_nodes_(&answers_, counters), listing_end_(&answers_, counters), own_(&mirrors_), removals_(&answers_, counters, &mirrors_, &own_, &row_nodes_, &log_),
       creations_(device, &answers_, counters, &mirrors_, &negatives_, &own_, &log_),
       openings_(device, &answers_, counters, &mirrors_, &own_, &row_nodes_, &log_), fsyncs_(&answers_) {}
 
@@ -83,6 +83,7 @@ bool DataPlane::Serve(uint8_t* request, size_t* length) {
 bool DataPlane::ServeAny(const fuse::InHeader& header, uint8_t* request, size_t* length) {
   uint8_t* body = request + sizeof header;
   const size_t size = *length - sizeof header;
+  if (listing_end_.Serve(header, body, size)) return true;
   if (header.opcode == fuse::kLookup) return ServeLookup(header, body, size);
   if (header.opcode == fuse::kForget) return size >= sizeof(fuse::ForgetIn) && ServeForget(header, body);
   if (header.opcode == fuse::kBatchForget) return row_nodes_.ForgetMany(request, length);

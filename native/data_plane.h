@@ -1,6 +1,7 @@
 // Answers READ, WRITE and FSYNC of granted handles from their descriptors (transfers.h, fsyncs.h); OPEN where a handle stands for it
 // (standing.h), and the first one of plain files (openings.h); RELEASE; attributes where they are the host's (mirrors.h, own_files.h), and that a file has no capabilities; LOOKUP
-// of what is not there (negatives.h) and of plain files (row_nodes.h), and their FORGET; CREATE, MKDIR and SYMLINK (creations.h) and
+// of what is not there (negatives.h) and of plain files (row_nodes.h), and their FORGET; the end of a
+// listing (listing_end.h); CREATE, MKDIR and SYMLINK (creations.h) and
 // UNLINK (removals.h); IOCTL that nobody knows. Of what it has opened, released, made and removed JavaScript is told later.
 // Owns the granted descriptors.
 // Knows no JavaScript, no names and no policy: a grant is (fh, descriptor), nothing more.
@@ -19,6 +20,7 @@
 #include "creations.h"
 #include "fsyncs.h"
 #include "fuse_abi.h"
+#include "listing_end.h"
 #include "mirrors.h"
 #include "negatives.h"
 #include "openings.h"
@@ -64,6 +66,7 @@ class DataPlane {
   Mirrors& mirrors() { return mirrors_; }
   Negatives& negatives() { return negatives_; }
   RowNodes& row_nodes() { return row_nodes_; }
+  ListingEnd& listing_end() { return listing_end_; }
   ChangeLog& log() { return log_; }
   Creations& creations() { return creations_; }
   Removals& removals() { return removals_; }
@@ -103,6 +106,7 @@ class DataPlane {
   Mirrors mirrors_;
   Negatives negatives_;
   RowNodes row_nodes_;
+  ListingEnd listing_end_;
   ChangeLog log_;
   OwnFiles own_;
   Removals removals_;

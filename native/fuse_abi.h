@@ -29,10 +29,12 @@ enum Opcode : uint32_t {
   kSetxattr = 21,
   kGetxattr = 22,
   kRemovexattr = 24,
+  kReaddir = 28,
   kCreate = 35,
   kInterrupt = 36,
   kIoctl = 39,
   kBatchForget = 42,
+  kReaddirplus = 44,
   kRename2 = 45,
 };
 

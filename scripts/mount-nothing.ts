@@ -66,11 +66,12 @@ const usual: readonly Sent[] = [
   [17, 1, []], // STATFS
 ];
 
-/** What the data plane did by itself in the root, as union/changes.ts reads it: a file made, a directory, the file removed. */
+/** What the data plane did by itself in the root, as union/changes.ts reads it: a file made and opened, a directory made, the file removed. */
 const FILE = 2 ** 40;
 const CHANGES = [
-  ...[3],
+  ...[4],
   ...[0, 1, FILE, 1, 1, 0, 0o100000, 0, 0, 0, 0, 0],
+  ...[3, 0, FILE, 0, 0, 0, 0, FILE + 2, -1, 0, 0, 0],
   ...[0, 1, FILE + 1, 1, 2, 0, 0o040000, 0, 0, 0, 0, 0],
   ...[1, 1, FILE, 1, 0, 0, 0, 0, -1, 0, 0, 1],
 ];
@@ -123,7 +124,13 @@ function kernel(answered: () => void): NativeChannel {
       changed = () => records.set(CHANGES);
     },
     ...{ mirror: fine, mirrorDirectory: () => undefined, unmirror: () => undefined },
-    ...{ serveRows: () => undefined, endRows: () => undefined, dropRows: () => undefined, putRows: fine },
+    ...{
+      serveRows: () => undefined,
+      endRows: () => undefined,
+      dropRows: () => undefined,
+      putRows: fine,
+      listed: () => undefined,
+    },
     ...{ write: fine, attach: fine, swap: fine, detach: fine, backingOpen: () => 1, backingClose: fine },
     ...{ stand: fine, withdraw: () => false, reclaim: fine, ioctls: () => {} },
   };

@@ -38,6 +38,7 @@ const noPlane: DataPlane = {
   endRows: () => undefined,
   dropRows: () => undefined,
   putRows: () => 0,
+  listed: () => undefined,
   backingOpen: () => 0,
   backingClose: () => 0,
 };

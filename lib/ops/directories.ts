@@ -62,6 +62,11 @@ function runOfNodes(c: Context, dir: DirNode): Run {
   };
 }
 
+/** Who lists on finds nothing behind `cookie`, unless that is 0. */
+function noteEnd(c: Context, dir: DirNode, cookie: number): void {
+  if (cookie > 0) c.u.plane.listed(dir.id, cookie);
+}
+
 export function onReaddir(c: Context, r: Of<'READDIR'>): void {
   const dir = c.directory(r.nodeid);
   const { numbers } = c.u;
@@ -72,7 +77,7 @@ export function onReaddir(c: Context, r: Of<'READDIR'>): void {
     numberOf(c.u, dir, name, entry);
     return c.dirents.add(numbers.low, numbers.high, cookie, entry.kind, name);
   };
-  listNames(c.u, dir, r.body.offset, each, runOf(c, false));
+  noteEnd(c, dir, listNames(c.u, dir, r.body.offset, each, runOf(c, false)));
 }
 
 /** Whether names of `dir` come with their attributes, directories apart: those are entered by most who list. */
@@ -100,7 +105,7 @@ export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
     c.grant(node);
     return c.dirents.addPlus(node.id, 0, c.validity, c.attrValidity(node), c.stat.words, cookie, entry.kind, name);
   };
-  listNames(c.u, dir, r.body.offset, each, filled ? runOfNodes(c, dir) : runOf(c, true));
+  noteEnd(c, dir, listNames(c.u, dir, r.body.offset, each, filled ? runOfNodes(c, dir) : runOf(c, true)));
 }
 
 export function onFsyncdir(c: Context, r: Of<'FSYNCDIR'>): undefined | Promise<Answer> {

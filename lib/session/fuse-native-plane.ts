@@ -66,6 +66,8 @@ export class ScriptPlane implements DataPlane {
 
   dropRows(): void {}
 
+  listed(): void {}
+
   putRows(): number {
     return 0;
   }

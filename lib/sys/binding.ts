@@ -113,6 +113,8 @@ export interface NativeChannel {
   dropRows(number: number): void;
   /** `putNames` of rows in directory `nodeid` with their attributes, which tells the kernel of them; returns how many. */
   putRows(nodeid: number, into: Uint8Array, cells: Uint32Array): number;
+  /** Behind `cookie` directory `nodeid` has no names: a READDIR for those that is the very next request is answered without us. */
+  listed(nodeid: number, cookie: number): void;
   /** From now on IOCTL reaches us with these commands only; others are ENOTTY. */
   ioctls(commands: Uint32Array): void;
   /** FUSE_DEV_IOC_BACKING_OPEN: a backing id > 0, or -errno. */
@@ -120,7 +122,7 @@ export interface NativeChannel {
   backingClose(id: number): number;
   /** Stops polling; the descriptor stays open. */
   stop(): void;
-  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, opened, mirrored, missed, found, created, removed, wishes; attached, backings, idle and mirrors now. */
+  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, opened, mirrored, missed, found, listed, created, removed, wishes; attached, backings, idle and mirrors now. */
   counters(): Record<string, number>;
 }
 

@@ -70,7 +70,8 @@ export type Run = (packed: PackedNames, from: number, to: number) => number;
 
 /**
  * Calls `each` for the names behind cookie `after`, until it returns false. Packed names of which their rows tell all that a
- * bare listing needs are first offered to `run`; where that stops `each` goes on.
+ * bare listing needs are first offered to `run`; where that stops `each` goes on. The cookie behind which there are no
+ * names, or 0 when it was stopped.
  */
 export function listNames(
   u: Union,
@@ -78,8 +79,8 @@ export function listNames(
   after: number,
   each: (name: string, entry: Entry, cookie: number) => boolean,
   run: Run | null = null,
-): void {
-  if (dir.dead) return;
+): number {
+  if (dir.dead) return 0;
   const index = namesIn(u, dir);
   const { entries } = index;
   if (entries.size === 0) unmarkImpure(u, dir);
@@ -94,15 +95,20 @@ export function listNames(
     if (bare !== null && packedAt < to) packedAt = bare(entries.packed as PackedNames, packedAt, to);
     if (packedAt < to) {
       const found = entries.packedAt(packedAt++);
-      if (found !== null && found.entry.kind !== WHITEOUT && !each(found.name, found.entry, found.cookie)) return;
+      if (found !== null && found.entry.kind !== WHITEOUT && !each(found.name, found.entry, found.cookie)) return 0;
       continue;
     }
-    if (at === plain.names.length) return;
+    if (at === plain.names.length) break;
     const [name, cookie] = [plain.names[at] as string, plain.cookies[at] as number];
     to = rowsBefore(packed, plain.cookies[++at]);
     const entry = entries.get(name);
-    if (entry !== undefined && entry.kind !== WHITEOUT && !each(name, entry, cookie)) return;
+    if (entry !== undefined && entry.kind !== WHITEOUT && !each(name, entry, cookie)) return 0;
   }
+  return Math.max(COOKIE_DOTDOT, lastOf(plain.cookies), lastOf(packed));
+}
+
+function lastOf(cookies: Float64Array): number {
+  return cookies[cookies.length - 1] ?? 0;
 }
 
 function rowsBefore(packed: Float64Array, cookie: number | undefined): number {

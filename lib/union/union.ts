@@ -32,7 +32,7 @@ export type DataPlane = Pick<
   | ('attach' | 'swap' | 'detach')
   | ('stand' | 'withdraw' | 'reclaim')
   | ('mirror' | 'mirrorDirectory' | 'unmirror' | 'hide')
-  | ('serveRows' | 'endRows' | 'dropRows' | 'putRows')
+  | ('serveRows' | 'endRows' | 'dropRows' | 'putRows' | 'listed')
   | ('backingOpen' | 'backingClose')
 >;
 

@@ -60,6 +60,21 @@ talkTest(t, 'an entry that did not fit is no reference', layout, async (t, talk)
   t.equal(talk.w.u.nodes.size, 1 + sent);
 });
 
+talkTest(t, 'the end of a listing is told, and of none that stopped before', layout, async (t, talk) => {
+  const { plane } = talk.w;
+  for (const opcode of [Opcode.READDIR, Opcode.READDIRPLUS]) {
+    plane.end = null;
+    await talk.ask(opcode, build.read(0, 0, 500));
+    t.equal(plane.end, null);
+    const { payload } = await talk.ask(opcode, build.read(0, 2, 1 << 16));
+    const last = payload.dirents(opcode === Opcode.READDIRPLUS).at(-1);
+    t.same(plane.end, { nodeid: 1, cookie: Number(last?.off) });
+  }
+  const d = (await talk.ask(Opcode.LOOKUP, build.names('d'))).payload.entry();
+  await talk.ask(Opcode.READDIR, build.read(0, 0, 4096), { nodeid: d.nodeid });
+  t.same(plane.end, { nodeid: Number(d.nodeid), cookie: 2 }, 'nothing but the dots');
+});
+
 talkTest(t, 'opening needs no handle', layout, async (t, talk) => {
   t.equal((await talk.ask(Opcode.OPENDIR, build.open(0))).error, -errno.ENOSYS, 'the kernel agreed to ask no more');
   t.equal((await talk.ask(Opcode.RELEASEDIR, build.release(0, 0, 0))).error, 0);

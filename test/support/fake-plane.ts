@@ -100,6 +100,13 @@ export class FakePlane implements DataPlane {
     this.rows.delete(nodeid);
   }
 
+  /** Where the last whole listing ended. */
+  end: { readonly nodeid: number; readonly cookie: number } | null = null;
+
+  listed(nodeid: number, cookie: number): void {
+    this.end = { nodeid, cookie };
+  }
+
   dropRows(number: number): void {
     for (const [nodeid, rows] of this.rows) if (rows.number === number) this.rows.delete(nodeid);
   }
