@@ -144,7 +144,8 @@ double* Creations::WriteDown(const fuse::InHeader& header, const Wish& wish, uin
   record[ChangeLog::kInoHigh] = static_cast<uint32_t>(st.st_ino >> 32);
   record[ChangeLog::kFormat] = wish.format;
   if (nodeid != 0 && wish.format != S_IFDIR) {
-    own_->Add({nodeid, header.nodeid, st.st_ino, std::string(wish.name, wish.name_length), rules_->valid, wish.format == S_IFREG});
+    const std::string name(wish.name, wish.name_length);
+    own_->Add({nodeid, header.nodeid, st.st_ino, name, rules_->valid, wish.format == S_IFREG});
   }
   return record;
 }

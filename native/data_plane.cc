@@ -28,7 +28,8 @@ size_t IdleMax() {
 DataPlane::DataPlane(int device, Counters* counters)
     : counters_(counters), answers_(device, counters), transfers_(device, &answers_, counters),
       standing_(IdleMax()), mirrors_(&answers_, counters), negatives_(&answers_, counters),
-      row_nodes_(&answers_, counters), listing_end_(&answers_, counters), own_(&mirrors_), removals_(&answers_, counters, &mirrors_, &own_, &row_nodes_, &log_),
+      row_nodes_(&answers_, counters), listing_end_(&answers_, counters), own_(&mirrors_),
+      removals_(&answers_, counters, &mirrors_, &own_, &row_nodes_, &log_),
       creations_(device, &answers_, counters, &mirrors_, &negatives_, &own_, &log_),
       openings_(device, &answers_, counters, &mirrors_, &own_, &row_nodes_, &log_), fsyncs_(&answers_) {}
 

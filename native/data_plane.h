@@ -1,8 +1,8 @@
 // Answers READ, WRITE and FSYNC of granted handles from their descriptors (transfers.h, fsyncs.h); OPEN where a handle stands for it
-// (standing.h), and the first one of plain files (openings.h); RELEASE; attributes where they are the host's (mirrors.h, own_files.h), and that a file has no capabilities; LOOKUP
-// of what is not there (negatives.h) and of plain files (row_nodes.h), and their FORGET; the end of a
-// listing (listing_end.h); CREATE, MKDIR and SYMLINK (creations.h) and
-// UNLINK (removals.h); IOCTL that nobody knows. Of what it has opened, released, made and removed JavaScript is told later.
+// (standing.h), and the first one of plain files (openings.h); RELEASE; attributes where they are the host's (mirrors.h,
+// own_files.h), and that a file has no capabilities; LOOKUP of what is not there (negatives.h) and of plain files (row_nodes.h), and
+// their FORGET; the end of a listing (listing_end.h); CREATE, MKDIR and SYMLINK (creations.h) and UNLINK (removals.h); IOCTL that
+// nobody knows. Of what it has opened, released, made and removed JavaScript is told later.
 // Owns the granted descriptors.
 // Knows no JavaScript, no names and no policy: a grant is (fh, descriptor), nothing more.
 

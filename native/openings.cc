@@ -42,7 +42,9 @@ bool IsCode(int fd) {
 
 }  // namespace
 
+// One that was opened and has no place to stand is JavaScript's: all that have a file open in passthrough share one backing.
 bool Openings::OpenRow(uint64_t nodeid, UniqueFd* file) const {
+  if (log_->Find(ChangeLog::kOpened, ChangeLog::kNodeid, nodeid) != nullptr) return false;
   char name[kNameMax + 1];
   uint64_t ino = 0;
   const int directory = rows_->Find(nodeid, name, &ino);

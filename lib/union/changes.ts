@@ -1,6 +1,6 @@
 // What the data plane did by itself: files that it opened for reading and, in directories of the upper, files, directories and
-// symlinks that it made, and names that it took away. It has answered the kernel and written them down; here they become what the operations of open.ts, create.ts and
-// remove.ts would have made of them, before anything else is done.
+// symlinks that it made, and names that it took away. It has answered the kernel and written them down; here they become what the
+// operations of open.ts, create.ts and remove.ts would have made of them, before anything else is done.
 
 import { Buffer } from 'node:buffer';
 import { fail } from '../errno.js';

@@ -26,8 +26,8 @@ function fill(path: string): void {
   chmodSync(join(path, 'code'), 0o755);
 }
 
-/** The records so far, which are taken. */
-type Take = () => { kind: number; nodeid: number; fh: number; fd: number; backing: number }[];
+/** The records so far, which are taken, or only looked at. */
+type Take = (looking?: boolean) => { kind: number; nodeid: number; fh: number; fd: number; backing: number }[];
 
 async function serving(
   rows: number,
@@ -36,9 +36,9 @@ async function serving(
 ): Promise<string[]> {
   return servingLower(fill, async (server, lower) => {
     const records = new Float64Array(1 + room * WORDS);
-    const take: Take = () => {
+    const take: Take = (looking = false) => {
       const count = records[0] as number;
-      records[0] = 0;
+      if (!looking) records[0] = 0;
       return Array.from({ length: count }, (_, at) => {
         const words = [...records.subarray(1 + at * WORDS, 1 + (at + 1) * WORDS)] as number[];
         const [kind = 0, , nodeid = 0, , , , , fh = 0, fd = 0, , backing = 0] = words;
@@ -135,6 +135,24 @@ test('what needs a decision is JavaScript’s', { skip }, async (t) => {
       t.match(server.channel.counters(), { opened: 0, attached: 0, backings: 0 }, name);
     });
   }
+});
+
+test('what somebody has open and does not stand is JavaScript’s: passthrough has one backing for all', {
+  skip,
+}, async (t) => {
+  await serving(ALL, async (server, _lower, take) => {
+    const reader = spawn('sh', ['-c', `exec 3<${join(server.mountpoint, 'plain')}; echo; read line`]);
+    await once(reader.stdout, 'data');
+    const [record] = take(true);
+    t.notOk(server.channel.withdraw(record?.fh as number), 'somebody has it open');
+    await cat(server, 'plain');
+    t.equal(server.count(op.OPEN), 1);
+    t.match(server.channel.counters(), { opened: 1, backings: 1 });
+    reader.stdin.end();
+    await once(reader, 'exit');
+    server.channel.detach(record?.fh as number);
+    server.channel.backingClose(record?.backing as number);
+  });
 });
 
 test('other attributes are no reason', { skip }, async (t) => {
