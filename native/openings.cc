@@ -44,12 +44,11 @@ bool IsCode(int fd) {
 
 // One that was opened and has no place to stand is JavaScript's: all that have a file open in passthrough share one backing.
 bool Openings::OpenRow(uint64_t nodeid, UniqueFd* file) const {
-  if (log_->Find(ChangeLog::kOpened, ChangeLog::kNodeid, nodeid) != nullptr) return false;
   char name[kNameMax + 1];
   uint64_t ino = 0;
   const int directory = rows_->Find(nodeid, name, &ino);
   struct stat st;
-  if (directory < 0) return false;
+  if (directory < 0 || log_->Find(ChangeLog::kOpened, ChangeLog::kNodeid, nodeid) != nullptr) return false;
   *file = OpenToRead(directory, name, true);
   if (!file->ok() || fstat(file->get(), &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino != ino) return false;
   return HasItsData(file->get());

@@ -1,6 +1,6 @@
 // Keeps idle processors from halting while requests follow each other closely: a caller that waits for its answer leaves
 // its processor idle, and waking a halted one costs more than the answer. Asked of Linux by PM QoS (/dev/cpu_dma_latency),
-// which takes the wish back by itself when the process ends. Knows no requests.
+// which takes the wish back by itself when the process ends. Knows no requests, only how many.
 
 #ifndef STRATAFS_WAKEFULNESS_H_
 #define STRATAFS_WAKEFULNESS_H_

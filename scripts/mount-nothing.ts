@@ -66,7 +66,10 @@ const usual: readonly Sent[] = [
   [17, 1, []], // STATFS
 ];
 
-/** What the data plane did by itself in the root, as union/changes.ts reads it: a file made and opened, a directory made, the file removed. */
+/**
+ * What the data plane did by itself in the root, as union/changes.ts reads it: a file made and opened, a directory made, the
+ * file removed.
+ */
 const FILE = 2 ** 40;
 const CHANGES = [
   ...[4],

@@ -47,7 +47,10 @@ export interface NativeChannel {
    * be made all the same. As union/negatives.ts writes them, at any time. `valid`: seconds that such an answer is.
    */
   negatives(directories: Float64Array, filter: Uint32Array, vacant: Float64Array, valid: number): void;
-  /** What is opened, made and removed without us is in `records` and `names`, as union/changes.ts reads them, and ours to know before anything else is done. */
+  /**
+   * What is opened, made and removed without us is in `records` and `names`, as union/changes.ts reads them, and ours to know
+   * before anything else is done.
+   */
   log(records: Float64Array, names: Uint8Array): void;
   /**
    * From now on OPEN of a file that nobody has open is answered without us, and stands for further ones as with `stand`: of

@@ -31,6 +31,11 @@ export function accessTimes(words: readonly string[]): number {
   return times | directories;
 }
 
+/** Whether reading a file of the upper may change its access time. */
+export function readingCounts(u: Union): boolean {
+  return (u.accessTimes & MOUNT_ATTR_NOATIME) === 0;
+}
+
 /** Whether listing a directory may change its access time. */
 export function listingsCount(u: Union): boolean {
   return (u.accessTimes & (MOUNT_ATTR_NOATIME | MOUNT_ATTR_NODIRATIME)) === 0;

@@ -6,13 +6,15 @@ import { Buffer } from 'node:buffer';
 import { fail } from '../errno.js';
 import { log } from '../log.js';
 import { backingIdOf, fhOf, type NodeId, nodeId } from '../nodes/ids.js';
+import { ioMode } from '../nodes/io-mode.js';
 import type { NativeChannel } from '../sys/binding.js';
-import { MOUNT_ATTR_NOATIME, O_ACCMODE, O_RDONLY, O_SYNC, S_IFDIR } from '../sys/constants.js';
+import { O_ACCMODE, O_RDONLY, O_SYNC, S_IFDIR } from '../sys/constants.js';
 import { OwnedFd } from '../sys/fd.js';
 import { NAME_MAX, shown } from '../sys/name.js';
+import { readingCounts } from './access-times.js';
 import { enter } from './create.js';
 import { LayerDir } from './dir-fds.js';
-import { INDIFFERENT } from './handles.js';
+import { enlist, INDIFFERENT } from './handles.js';
 import { DirIndex, DirNode, type Entry, FileNode, type Inode, takeNumber } from './inode.js';
 import { attach, visibleEntry } from './lookup.js';
 import { afterName, leave } from './remove.js';
@@ -54,8 +56,11 @@ const MOST = 128;
 
 function shareOf(u: Union): keyof typeof SHARE {
   const policy = u.passthrough ? u.options.passthrough : 'off';
-  if (policy === 'off' || policy === 'upper') return 'none';
-  return policy === 'all' || u.workdir === null ? 'all' : 'code';
+  const first = { live: 'none', liveOnLower: false, onUpper: false, wantsWrite: false } as const;
+  const shared = (isCode: boolean): boolean =>
+    ioMode({ ...first, readOnlyMount: u.workdir === null, isCode: () => isCode, policy }) === 'passthrough';
+  if (shared(false)) return 'all';
+  return shared(true) ? 'code' : 'none';
 }
 
 export class Changes {
@@ -68,8 +73,7 @@ export class Changes {
   begin(u: Union, channel: Pick<NativeChannel, 'log' | 'open' | 'change'>, valid: number): void {
     if (!u.bare || !u.numbers.plain) return;
     channel.log(this.#records, this.#names);
-    const quiet = (u.accessTimes & MOUNT_ATTR_NOATIME) !== 0;
-    channel.open(SHARE[shareOf(u)], u.passthrough, quiet, INDIFFERENT);
+    channel.open(SHARE[shareOf(u)], u.passthrough, !readingCounts(u), INDIFFERENT);
     if (u.workdir === null) return;
     const { uid, gid, deviceWhiteout } = u.features;
     const nameMax = deviceWhiteout ? NAME_MAX : WH_NAME_MAX;
@@ -175,7 +179,7 @@ export class Changes {
   #open(u: Union, at: number, node: FileNode): void {
     const flags = this.#word(at, R.flags);
     const backing = this.#word(at, R.backing);
-    const handle = {
+    enlist(u, {
       fh: fhOf(this.#word(at, R.fh)),
       node,
       fd: this.#word(at, R.fd),
@@ -183,11 +187,7 @@ export class Changes {
       mode: backing > 0 ? 'passthrough' : 'cached',
       writable: (flags & O_ACCMODE) !== O_RDONLY,
       opener: u.features.uid,
-    } as const;
-    u.handles.add(handle);
-    node.handles ??= new Set();
-    node.handles.add(handle);
+    });
     if (backing > 0) node.backing = { id: backingIdOf(backing), onLower: !node.dataInUpper, users: 1 };
-    else node.cachedOpens += 1;
   }
 }

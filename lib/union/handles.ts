@@ -17,6 +17,15 @@ export function handleOf(u: Union, fh: number): FileHandle {
   return handle;
 }
 
+/** `handle` is open from now on; whose backing it shares is the caller's to say. */
+export function enlist(u: Union, handle: FileHandle): void {
+  const { node } = handle;
+  u.handles.add(handle);
+  node.handles ??= new Set();
+  node.handles.add(handle);
+  if (handle.mode === 'cached') node.cachedOpens += 1;
+}
+
 /** The last reference to an open file is gone. */
 export function release(u: Union, fh: number): void {
   u.plane.detach(fh);

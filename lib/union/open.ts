@@ -8,7 +8,6 @@ import { backingIdOf } from '../nodes/ids.js';
 import { type IoMode, ioMode } from '../nodes/io-mode.js';
 import { check } from '../sys/check.js';
 import {
-  MOUNT_ATTR_NOATIME,
   O_ACCMODE,
   O_APPEND,
   O_DSYNC,
@@ -21,9 +20,10 @@ import {
   S_ISUID,
 } from '../sys/constants.js';
 import type { Stat } from '../sys/stat.js';
+import { readingCounts } from './access-times.js';
 import { openAtPlace, type Place, placeOf } from './attributes.js';
 import { copyUp } from './copy-up.js';
-import { closeIdle, withdraw } from './handles.js';
+import { closeIdle, enlist, withdraw } from './handles.js';
 import { namesOf, unidentify } from './hard-links.js';
 import type { Backing, FileHandle, FileNode } from './inode.js';
 import { detach } from './lookup.js';
@@ -82,7 +82,7 @@ function openPlace(u: Union, node: FileNode, flags: number): number {
 function openQuietly(u: Union, node: FileNode, flags: number): number {
   // A writer has made sure that the data is with the attributes; no write is led to a lower.
   const place = wantsWrite(flags) ? placeOf(u, node) : dataPlace(u, node);
-  const quiet = !node.dataInUpper || (u.accessTimes & MOUNT_ATTR_NOATIME) !== 0;
+  const quiet = !node.dataInUpper || !readingCounts(u);
   const bare = (flags & PASSED_ON) | (quiet ? O_NOATIME : 0);
   let fd = openAtPlace(u, place, bare);
   if (fd === -errno.EPERM) fd = openAtPlace(u, place, bare & ~O_NOATIME);
@@ -120,14 +120,9 @@ export function admit(
     u.sys.close(fd);
     throw new ErrnoError(-attached, 'open');
   }
-  u.handles.add(handle);
-  node.handles ??= new Set();
-  node.handles.add(handle);
+  enlist(u, handle);
   const keepCache = backing === null && !node.cacheStale;
-  if (backing === null) {
-    node.cachedOpens += 1;
-    node.cacheStale = false;
-  }
+  if (backing === null) node.cacheStale = false;
   return { handle, backing, keepCache };
 }
 

@@ -104,11 +104,7 @@ export function listNames(
     const entry = entries.get(name);
     if (entry !== undefined && entry.kind !== WHITEOUT && !each(name, entry, cookie)) return 0;
   }
-  return Math.max(COOKIE_DOTDOT, lastOf(plain.cookies), lastOf(packed));
-}
-
-function lastOf(cookies: Float64Array): number {
-  return cookies[cookies.length - 1] ?? 0;
+  return Math.max(COOKIE_DOTDOT, plain.cookies.at(-1) ?? 0, packed.at(-1) ?? 0);
 }
 
 function rowsBefore(packed: Float64Array, cookie: number | undefined): number {

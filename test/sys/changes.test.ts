@@ -13,6 +13,7 @@ import { DirIndex, type DirNode } from '../../lib/union/inode.js';
 import { InodeNumbers } from '../../lib/union/inode-numbers.js';
 import { Negatives } from '../../lib/union/negatives.js';
 import { eventually } from '../support/expect.js';
+import { type ChangeRecord, ChangeRecords, MADE, OPENED, TAKEN } from './change-records.js';
 import { op, run, served, type TinyServer } from './tiny-server.js';
 
 const skip = sys.geteuid() !== 0 && 'needs root';
@@ -21,36 +22,21 @@ const CREATE = 35;
 const MKDIR = 9;
 const SYMLINK = 6;
 const UNLINK = 10;
-const WORDS = 12;
-const [MADE, TAKEN, OPENED] = [0, 1, 3];
-
-interface Record {
-  readonly kind: number;
-  readonly dir: number;
-  readonly nodeid: number;
-  readonly name: string;
-  readonly format: number;
-  readonly fh: number;
-  readonly fd: number;
-  readonly forgotten: number;
-}
 
 /** A server whose one directory is the host's `made`, which lacks all names. */
-class Server {
+class Server extends ChangeRecords {
   readonly directory: string;
   readonly fd: number;
-  readonly records: Float64Array;
-  readonly names = new Uint8Array(1 << 12);
 
   constructor(
     readonly tiny: TinyServer,
     readonly negatives: Negatives,
     room = 8,
   ) {
+    super(room);
     this.directory = join(tiny.temp.dir, 'made');
     mkdirSync(this.directory);
     this.fd = sys.openPath(this.directory, c.O_RDONLY | c.O_DIRECTORY);
-    this.records = new Float64Array(1 + room * WORDS);
     const { directories, filter, vacant } = negatives;
     negatives.learn({ id: ROOT, index: new DirIndex() } as DirNode);
     tiny.channel.tell(new Float64Array(16));
@@ -69,20 +55,6 @@ class Server {
 
   path(name: string): string {
     return join(this.tiny.mountpoint, name);
-  }
-
-  /** What was written down since; JavaScript of this server does not read it by itself. */
-  take(): Record[] {
-    const count = this.records[0] as number;
-    this.records[0] = 0;
-    let from = 0;
-    return Array.from({ length: count }, (_, at) => {
-      const words = this.records.subarray(1 + at * WORDS, 1 + (at + 1) * WORDS);
-      const [kind, dir, nodeid, length, , , format, fh, fd, , , forgotten] = words as unknown as number[];
-      const name = Buffer.from(this.names.subarray(from, from + (length as number))).toString('latin1');
-      from += length as number;
-      return { kind, dir, nodeid, name, format, fh, fd, forgotten } as Record;
-    });
   }
 }
 
@@ -222,7 +194,7 @@ test('the name that was missed last may be made though the filter has its bit', 
 test('files that were made are removed, and their FORGET is written down too', { skip }, async (t) => {
   const left = await serving(async (server, tiny) => {
     await run('touch', server.path('a'), server.path('b'));
-    const [a, b] = server.take() as [Record, Record];
+    const [a, b] = server.take() as [ChangeRecord, ChangeRecord];
     const holder = spawn('sh', ['-c', `exec 3<${server.path('b')}; echo; read line`]);
     await once(holder.stdout, 'data');
     t.equal((await run('rm', server.path('a'), server.path('b'))).code, 0);
@@ -230,7 +202,7 @@ test('files that were made are removed, and their FORGET is written down too', {
     t.notOk(existsSync(join(server.directory, 'a')));
     t.notOk(existsSync(join(server.directory, 'b')));
     t.ok(await eventually(() => server.records[1 + 11] !== 0), 'a was forgotten');
-    const [first, second] = server.take() as [Record, Record];
+    const [first, second] = server.take() as [ChangeRecord, ChangeRecord];
     t.match(first, { kind: TAKEN, nodeid: a.nodeid, name: 'a', fd: -1, forgotten: 1 });
     t.match(second, { kind: TAKEN, nodeid: b.nodeid, name: 'b', forgotten: 0 });
     t.ok(second.fd > 0, 'somebody has it open');

@@ -11,13 +11,12 @@ import { O_LARGEFILE } from '../../lib/sys/constants.js';
 import { syscalls as sys } from '../../lib/sys/syscalls.js';
 import { INDIFFERENT } from '../../lib/union/handles.js';
 import { eventually } from '../support/expect.js';
+import { ChangeRecords, OPENED } from './change-records.js';
 import { type Lower, NUMBER, servingLower } from './lower-rows.js';
 import { CAPABILITY, capability, op, run, type TinyServer } from './tiny-server.js';
 
 const skip = sys.geteuid() !== 0 && 'needs root';
 const ROWS = 2 ** 21;
-const WORDS = 12;
-const OPENED = 3;
 const [CODE, ALL] = [1, 2];
 
 function fill(path: string): void {
@@ -26,30 +25,18 @@ function fill(path: string): void {
   chmodSync(join(path, 'code'), 0o755);
 }
 
-/** The records so far, which are taken, or only looked at. */
-type Take = (looking?: boolean) => { kind: number; nodeid: number; fh: number; fd: number; backing: number }[];
-
 async function serving(
   rows: number,
-  body: (server: TinyServer, lower: Lower, take: Take) => Promise<void>,
+  body: (server: TinyServer, lower: Lower, records: ChangeRecords) => Promise<void>,
   room = 8,
 ): Promise<string[]> {
   return servingLower(fill, async (server, lower) => {
-    const records = new Float64Array(1 + room * WORDS);
-    const take: Take = (looking = false) => {
-      const count = records[0] as number;
-      if (!looking) records[0] = 0;
-      return Array.from({ length: count }, (_, at) => {
-        const words = [...records.subarray(1 + at * WORDS, 1 + (at + 1) * WORDS)] as number[];
-        const [kind = 0, , nodeid = 0, , , , , fh = 0, fd = 0, , backing = 0] = words;
-        return { kind, nodeid, fh, fd, backing };
-      });
-    };
-    server.channel.log(records, new Uint8Array(64));
+    const records = new ChangeRecords(room);
+    server.channel.log(records.records, records.names);
     server.channel.open(rows, false, true, INDIFFERENT);
     server.hook = (opcode) => (opcode === op.OPEN ? errno.EACCES : 0);
     lower.serve(server, Number.POSITIVE_INFINITY);
-    await body(server, lower, take);
+    await body(server, lower, records);
   });
 }
 
@@ -57,16 +44,16 @@ const cat = async (server: TinyServer, name: string): Promise<string> =>
   (await run('cat', join(server.mountpoint, name))).out;
 
 test('a plain file is opened and written down, and stands for further readers', { skip }, async (t) => {
-  const left = await serving(CODE, async (server, lower, take) => {
+  const left = await serving(CODE, async (server, lower, records) => {
     t.equal(await cat(server, 'plain'), 'of plain');
-    const [record, ...others] = take();
+    const [record, ...others] = records.take();
     t.match(record, { kind: OPENED, nodeid: NUMBER * ROWS + lower.packed.find('plain'), backing: 0 });
     t.ok(record !== undefined && record.fh >= 2 ** 41 && record.fd > 0);
     t.same(others, []);
     // What this server says of attributes by itself has no size.
     await cat(server, 'plain');
     t.equal(server.count(op.OPEN), 0);
-    t.same(take(), [], 'known already');
+    t.same(records.take(), [], 'known already');
     t.ok(await eventually(() => server.channel.counters().idle === 1));
     t.match(server.channel.counters(), { opened: 1, stood: 1, attached: 1, backings: 0 });
     t.ok(server.channel.withdraw(record?.fh as number));
@@ -80,13 +67,13 @@ test('code is passed through, and all files where that is asked for', { skip }, 
     [CODE, 'code'],
     [ALL, 'plain'],
   ] as const) {
-    await serving(rows, async (server, _lower, take) => {
+    await serving(rows, async (server, _lower, records) => {
       const reader = spawn('sh', [
         '-c',
         `exec 3<${join(server.mountpoint, name)}; cat <&3 >/dev/null; echo; read line`,
       ]);
       await once(reader.stdout, 'data');
-      const [record] = take();
+      const [record] = records.take();
       t.ok((record?.backing ?? 0) > 0, name);
       t.match(server.channel.counters(), { opened: 1, backings: 1, reads: 0 });
       reader.stdin.end();
@@ -128,10 +115,10 @@ test('what needs a decision is JavaScript’s', { skip }, async (t) => {
     },
   };
   for (const [name, deed] of Object.entries(deeds)) {
-    await serving(CODE, async (server, lower, take) => {
+    await serving(CODE, async (server, lower, records) => {
       await deed(server, lower);
       t.ok(server.count(op.OPEN) > 0, name);
-      t.same(take(), [], name);
+      t.same(records.take(), [], name);
       t.match(server.channel.counters(), { opened: 0, attached: 0, backings: 0 }, name);
     });
   }
@@ -140,10 +127,10 @@ test('what needs a decision is JavaScript’s', { skip }, async (t) => {
 test('what somebody has open and does not stand is JavaScript’s: passthrough has one backing for all', {
   skip,
 }, async (t) => {
-  await serving(ALL, async (server, _lower, take) => {
+  await serving(ALL, async (server, _lower, records) => {
     const reader = spawn('sh', ['-c', `exec 3<${join(server.mountpoint, 'plain')}; echo; read line`]);
     await once(reader.stdout, 'data');
-    const [record] = take(true);
+    const [record] = records.look();
     t.notOk(server.channel.withdraw(record?.fh as number), 'somebody has it open');
     await cat(server, 'plain');
     t.equal(server.count(op.OPEN), 1);
@@ -156,10 +143,10 @@ test('what somebody has open and does not stand is JavaScript’s: passthrough h
 });
 
 test('other attributes are no reason', { skip }, async (t) => {
-  await serving(CODE, async (server, lower, take) => {
+  await serving(CODE, async (server, lower, records) => {
     sys.setXattr(lower.fd, 'capable', CAPABILITY, capability, 0);
     t.equal(await cat(server, 'capable'), 'of capable');
-    const [record] = take();
+    const [record] = records.take();
     t.equal(server.count(op.OPEN), 0);
     server.channel.detach(record?.fh as number);
   });
@@ -168,13 +155,13 @@ test('other attributes are no reason', { skip }, async (t) => {
 test('where nothing can be written down, JavaScript has the request', { skip }, async (t) => {
   await serving(
     CODE,
-    async (server, _lower, take) => {
+    async (server, _lower, records) => {
       await cat(server, 'plain');
       await cat(server, 'again');
       t.equal(server.count(op.OPEN), 1);
-      const records = take();
-      t.equal(records.length, 1);
-      server.channel.detach(records[0]?.fh as number);
+      const taken = records.take();
+      t.equal(taken.length, 1);
+      server.channel.detach(taken[0]?.fh as number);
     },
     1,
   );
