@@ -2,6 +2,8 @@
 // lib/union/packed-names.ts reads too; and rows copied into a listing. Refuses to know what a name means: which rows are
 // given apart, as strings, the caller says.
 
+#include <dirent.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -21,6 +23,8 @@ struct Row {
   uint16_t source;
   uint8_t type;
   bool apart;
+  // Another directory's of this name counts.
+  bool hidden;
 };
 
 void AddRows(std::vector<Row>* rows, const uint8_t* records, size_t bytes, uint16_t source, uint32_t types,
@@ -33,32 +37,50 @@ void AddRows(std::vector<Row>* rows, const uint8_t* records, size_t bytes, uint1
     bool apart = (types >> (entry->type & 31) & 1) != 0 || length > kNameMax ||
                  strncmp(entry->name, prefix.c_str(), prefix.length) == 0;
     rows->push_back({HashOf(entry->name, length), entry->ino, entry->name, static_cast<uint32_t>(length), source,
-                     entry->type, apart});
+                     entry->type, apart, false});
   }
 }
 
 bool SameName(const Row& a, const Row& b) { return a.hash == b.hash && strcmp(a.name, b.name) == 0; }
 
-// Positions in the order of hash and name; what several sources have is marked.
-std::vector<uint32_t> Sorted(std::vector<Row>* rows) {
-  std::vector<uint32_t> order(rows->size());
+// Positions in the order of hash and name, those of one name in the order of their directories.
+std::vector<uint32_t> Sorted(const std::vector<Row>& rows) {
+  std::vector<uint32_t> order(rows.size());
   for (size_t at = 0; at < order.size(); at++) order[at] = static_cast<uint32_t>(at);
-  Row* row = rows->data();
+  const Row* row = rows.data();
   std::sort(order.begin(), order.end(), [row](uint32_t a, uint32_t b) {
     if (row[a].hash != row[b].hash) return row[a].hash < row[b].hash;
     int names = strcmp(row[a].name, row[b].name);
     return names != 0 ? names < 0 : a < b;
   });
-  for (size_t at = 1; at < order.size(); at++) {
-    if (SameName(row[order[at - 1]], row[order[at]])) row[order[at - 1]].apart = row[order[at]].apart = true;
-  }
   return order;
 }
 
-// The rows that are not apart.
-napi_value TableOf(napi_env env, const std::vector<Row>& rows, const std::vector<uint32_t>& order, size_t count) {
+// Of the rows `from`..`to` in `order`, which have one name, the first counts; all are apart where one of them is.
+void Settle(std::vector<Row>* rows, const std::vector<uint32_t>& order, size_t from, size_t to) {
+  bool apart = false;
+  for (size_t at = from; at < to; at++) apart |= (*rows)[order[at]].apart;
+  for (size_t at = from; at < to; at++) {
+    Row& row = (*rows)[order[at]];
+    row.apart = apart;
+    row.hidden = !apart && at > from;
+  }
+}
+
+void SettleAll(std::vector<Row>* rows, const std::vector<uint32_t>& order) {
+  size_t from = 0;
+  for (size_t at = 1; at <= order.size(); at++) {
+    if (at < order.size() && SameName((*rows)[order[from]], (*rows)[order[at]])) continue;
+    Settle(rows, order, from, at);
+    from = at;
+  }
+}
+
+// The rows that are not apart. `more`: of directories, rows and the further sources that have them.
+napi_value TableOf(napi_env env, const std::vector<Row>& rows, const std::vector<uint32_t>& order, size_t count,
+                   std::vector<uint32_t>* more) {
   size_t bytes = 0;
-  for (const Row& row : rows) bytes += row.apart ? 0 : row.length;
+  for (const Row& row : rows) bytes += row.apart || row.hidden ? 0 : row.length;
   void* data = nullptr;
   napi_value buffer = nullptr;
   if (napi_create_arraybuffer(env, count * NameTable::kRowBytes + bytes, &data, &buffer) != napi_ok) return nullptr;
@@ -66,9 +88,14 @@ napi_value TableOf(napi_env env, const std::vector<Row>& rows, const std::vector
   size_t at = 0;
   uint32_t end = 0;
   uint64_t last = 0;
+  bool merges = false;
   for (uint32_t position : order) {
     const Row& row = rows[position];
     if (row.apart) continue;
+    // What is no directory hides those deeper.
+    merges = row.type == DT_DIR && (merges || !row.hidden);
+    if (row.hidden && merges) more->insert(more->end(), {static_cast<uint32_t>(at - 1), row.source});
+    if (row.hidden) continue;
     // Two names of one hash: the second takes the next free number.
     last = std::max(row.hash, last + 1);
     table.keys[at] = static_cast<double>(last);
@@ -129,19 +156,21 @@ napi_value MergeNames(napi_env env, napi_callback_info info) {
     const uint32_t* range = ranges + 3 * i;
     AddRows(&rows, records.data + range[0], range[1] - range[0], static_cast<uint16_t>(i), range[2], prefix);
   }
-  std::vector<uint32_t> order = Sorted(&rows);
-  size_t apart = 0;
-  for (const Row& row : rows) apart += row.apart;
-  if (rows.size() - apart < least) {
+  std::vector<uint32_t> order = Sorted(rows);
+  SettleAll(&rows, order);
+  size_t apart = 0, count = 0;
+  for (const Row& row : rows) apart += row.apart, count += !row.apart && !row.hidden;
+  if (count < least) {
     for (Row& row : rows) row.apart = true;
-    apart = rows.size();
+    apart = rows.size(), count = 0;
   }
   napi_value out = nullptr, none = nullptr;
-  size_t count = rows.size() - apart;
+  std::vector<uint32_t> more;
   napi_create_object(env, &out);
   napi_get_null(env, &none);
   SetNamed(env, out, "count", Number(env, static_cast<double>(count)));
-  SetNamed(env, out, "table", count == 0 ? none : TableOf(env, rows, order, count));
+  SetNamed(env, out, "table", count == 0 ? none : TableOf(env, rows, order, count, &more));
+  SetNamed(env, out, "more", CopyToTypedArray(env, napi_uint32_array, 4, more.data(), more.size()));
   SetNamed(env, out, "apart", apart == 0 ? none : ApartOf(env, rows));
   return out;
 }

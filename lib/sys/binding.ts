@@ -134,6 +134,8 @@ export interface MergedNames {
   /** Rows of `table`, whose arrays lie as `columnsIn` of union/packed-names.ts says. */
   readonly count: number;
   readonly table: ArrayBuffer | null;
+  /** A row and a further source for each directory that further ones have too, in the order of both. */
+  readonly more: Uint32Array;
   /** Rows that are not in the table, in the order in which they came; `sources` tells of which directory each is. */
   readonly apart: (DirScan & { readonly sources: Uint32Array }) | null;
 }

@@ -93,7 +93,7 @@ export interface HeldRows {
 }
 
 /**
- * name -> Entry. Most names that one lower alone has are packed; such a name gets an object when it is asked for, and loses
+ * name -> Entry. Most names that lowers alone have are packed; such a name gets an object when it is asked for, and loses
  * it when the kernel forgets what it shows.
  */
 export class Names {
@@ -108,7 +108,7 @@ export class Names {
     return this.#entries.size + (this.packed?.size ?? 0);
   }
 
-  /** The names of `packed` are each shown by one of `dirs` alone; null: that one shows none of them, but may come to show copies. */
+  /** The names of `packed` are each shown by `dirs` alone; null: that one shows none of them, but may come to show copies. */
   pack(packed: PackedNames, dirs: readonly (LayerDir | null)[]): void {
     this.packed = packed;
     this.packedDirs = dirs;
@@ -197,8 +197,10 @@ export class Names {
   }
 
   #made(record: PackedRecord): Entry {
-    const dir = this.packedDirs[record.source] as LayerDir;
-    return new Entry(record.kind, dir, record.inoLow, record.inoHigh);
+    const dirs = this.packedDirs as readonly LayerDir[];
+    const entry = new Entry(record.kind, dirs[record.source] as LayerDir, record.inoLow, record.inoHigh);
+    entry.deeper = record.deeper?.map((source) => dirs[source] as LayerDir) ?? null;
+    return entry;
   }
 }
 

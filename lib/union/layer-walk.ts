@@ -102,12 +102,12 @@ function partOf(u: Union, index: DirIndex, node: DirNode, dir: LayerDir): Part {
   return { dir, marks, isBottom: dir === node.stack.at(-1), hidden: [] };
 }
 
-/** All names at once: those that one lower alone shows, and are what their d_type says, are packed. */
+/** All names at once: those that lowers alone show, and are what their d_type says, are packed. */
 function merge(u: Union, index: DirIndex, node: DirNode, scans: Scans, found: readonly Scan[]): void {
   const parts = node.stack.map((dir) => partOf(u, index, node, dir));
   const ranges = new Uint32Array(3 * parts.length);
   for (const [at, { from, to }] of found.entries()) ranges.set([from, to, untold(parts[at] as Part)], 3 * at);
-  const { table, count, apart } = mergeNames(scans.records, ranges, WH, PACKED_LEAST);
+  const { table, count, more, apart } = mergeNames(scans.records, ranges, WH, PACKED_LEAST);
   if (apart !== null) {
     let at = 0;
     for (const [source, part] of parts.entries()) {
@@ -119,7 +119,7 @@ function merge(u: Union, index: DirIndex, node: DirNode, scans: Scans, found: re
   }
   if (table === null) return;
   const dirs = node.stack.map((dir) => (keepsOrigins(dir.layer) ? null : dir));
-  index.entries.pack(PackedNames.of(table, count, u.numbers.hash), dirs);
+  index.entries.pack(PackedNames.of(table, count, u.numbers.hash, more), dirs);
   for (const [source, part] of parts.entries()) {
     for (const name of part.hidden) hidePacked(index, name, source);
   }
@@ -245,5 +245,8 @@ function hidePacked(index: DirIndex, name: string, source: number): void {
   const record = at < 0 ? null : packed.recordAt(at);
   if (record === null) return;
   if (record.source > source) packed.remove(at);
-  else entries.removePlain(name);
+  else {
+    entries.removePlain(name);
+    packed.cut(at, source);
+  }
 }

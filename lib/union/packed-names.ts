@@ -9,8 +9,10 @@ export interface PackedRecord {
   readonly kind: number;
   readonly inoLow: number;
   readonly inoHigh: number;
-  /** Which of the directories whose names these are has it. */
+  /** Which of the directories whose names these are has it; of several the first. */
   readonly source: number;
+  /** Those behind it that have a directory of this name too; null: none. */
+  readonly deeper: readonly number[] | null;
   readonly cookie: number;
 }
 
@@ -26,6 +28,8 @@ const AT_ONCE = 1 << 12;
 /** Cookies have 51 bits: three passes of 17. */
 const DIGIT = 17;
 const BUCKETS = 1 << DIGIT;
+
+const NONE = new Uint32Array(0);
 
 /** Ranges of 0..count that one step works through. */
 function* ranges(count: number): Generator<readonly [number, number], void, undefined> {
@@ -242,15 +246,20 @@ export class PackedNames {
   /** Names that were not removed. */
   size: number;
 
-  constructor(sorted: Columns, hash: (name: string) => number) {
+  constructor(
+    sorted: Columns,
+    hash: (name: string) => number,
+    /** Of directories that several have: a row and a further source, in the order of both. */
+    public more: Uint32Array = NONE,
+  ) {
     this.#columns = sorted;
     this.#hash = hash;
     this.size = sorted.ends.length;
   }
 
   /** The `count` names of a table that mergeNames made; `hash` is what that sorted by. */
-  static of(table: ArrayBuffer, count: number, hash: (name: string) => number): PackedNames {
-    return new PackedNames(columnsIn(table, count), hash);
+  static of(table: ArrayBuffer, count: number, hash: (name: string) => number, more: Uint32Array = NONE): PackedNames {
+    return new PackedNames(columnsIn(table, count), hash, more);
   }
 
   /** Its rows, for putNames. */
@@ -281,8 +290,32 @@ export class PackedNames {
       inoLow: this.#columns.inos[2 * at] as number,
       inoHigh: this.#columns.inos[2 * at + 1] as number,
       source: this.#columns.sources[at] as number,
+      deeper: this.#deeperAt(at),
       cookie: this.#columns.keys[at] as number,
     };
+  }
+
+  #deeperAt(at: number): number[] | null {
+    const { more } = this;
+    if (more.length === 0) return null;
+    let low = 0;
+    let high = more.length / 2;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((more[2 * middle] as number) < at) low = middle + 1;
+      else high = middle;
+    }
+    if (more[2 * low] !== at) return null;
+    const sources: number[] = [];
+    for (; more[2 * low] === at; low += 1) sources.push(more[2 * low + 1] as number);
+    return sources;
+  }
+
+  /** What sources behind `source` have of the name at `at` is hidden. */
+  cut(at: number, source: number): void {
+    const { more } = this;
+    if (more.length > 0)
+      this.more = more.filter((_, word) => more[word & ~1] !== at || (more[word | 1] as number) <= source);
   }
 
   /** The same, for an object that is made of it: from now on the row does not tell all. */

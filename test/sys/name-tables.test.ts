@@ -66,21 +66,48 @@ t.test('rows lie in the order of the same hash as in TypeScript, and are found',
   t.equal(packed.find('nothing'), -1);
 });
 
-t.test('apart, in the order of the directories: shared names, prefixes, types, and all of a few', async (t) => {
-  const first = ['same', ...many('a', 20), '.wh.a', 'dir/'];
-  const { records, ranges } = read([first, ['same', 'other']], 1 << DT_DIR);
-  const { count, apart } = mergeNames(records, ranges, '.wh.', 16);
-  t.equal(count, 21);
-  t.same(apart?.names.slice(0, 3).sort(), ['.wh.a', 'dir', 'same']);
-  t.same(apart?.names.slice(3), ['same']);
-  t.same([...(apart?.sources ?? [])], [0, 0, 0, 1]);
-  const all = mergeNames(records, ranges, '.wh.', 22);
-  t.equal(all.table, null);
-  t.equal(all.count, 0);
-  t.equal(all.apart?.names.length, 25);
-  const none = mergeNames(records, new Uint32Array(0), '.wh.', 16);
-  t.equal(none.apart, null);
+t.test('of names that several directories have the first one counts, and further directories are told', async (t) => {
+  const { records, ranges } = read([
+    ['both', 'file', 'all/', 'cut/', ...many('a', 20)],
+    ['both', 'file/', 'all/', 'cut', 'below/'],
+    ['file/', 'all/', 'cut/', 'below/'],
+  ]);
+  const { table, count, more, apart } = mergeNames(records, ranges, '.wh.', 1);
+  t.equal(apart, null);
+  t.equal(count, 25);
+  const packed = PackedNames.of(table as ArrayBuffer, count, numbers.hash, more);
+  const record = (name: string) => {
+    const { kind, source, deeper } = packed.recordAt(packed.find(name)) ?? {};
+    return { kind, source, deeper };
+  };
+  t.same(record('both'), { kind: DT_REG, source: 0, deeper: null });
+  t.same(record('file'), { kind: DT_REG, source: 0, deeper: null }, 'a file hides directories');
+  t.same(record('all'), { kind: DT_DIR, source: 0, deeper: [1, 2] });
+  t.same(record('cut'), { kind: DT_DIR, source: 0, deeper: null }, 'a file ends what is merged');
+  t.same(record('below'), { kind: DT_DIR, source: 1, deeper: [2] });
+  packed.cut(packed.find('all'), 1);
+  t.same(record('all').deeper, [1]);
+  t.same(record('below').deeper, [2]);
 });
+
+t.test(
+  'apart, in the order of the directories: prefixes, types, those of the same name, and all of a few',
+  async (t) => {
+    const first = ['same', ...many('a', 20), '.wh.a', 'dir/'];
+    const { records, ranges } = read([first, ['same', 'dir', 'other']], 1 << DT_DIR);
+    const { count, apart } = mergeNames(records, ranges, '.wh.', 16);
+    t.equal(count, 22);
+    t.same(apart?.names.slice(0, 2).sort(), ['.wh.a', 'dir']);
+    t.same(apart?.names.slice(2), ['dir']);
+    t.same([...(apart?.sources ?? [])], [0, 0, 1]);
+    const all = mergeNames(records, ranges, '.wh.', 23);
+    t.equal(all.table, null);
+    t.equal(all.count, 0);
+    t.equal(all.apart?.names.length, 26);
+    const none = mergeNames(records, new Uint32Array(0), '.wh.', 16);
+    t.equal(none.apart, null);
+  },
+);
 
 t.test('what does not fit is refused, not cut', async (t) => {
   const fd = syscalls.openPath(ground, O_RDONLY | O_DIRECTORY);
