@@ -78,10 +78,19 @@ class LatePlane implements DataPlane {
   mirrorDirectory: DataPlane['mirrorDirectory'] = (nodeid, fd, inoLow, inoHigh, nlink, valid, openToChange) =>
     this.#unlogged?.mirrorDirectory(nodeid, fd, inoLow, inoHigh, nlink, valid, openToChange);
   hide: DataPlane['hide'] = (fd, name) => this.#unlogged?.hide(fd, name);
-  serveRows: DataPlane['serveRows'] = (nodeid, number, table, told, directories, valid) =>
-    this.#unlogged?.serveRows(nodeid, number, table, told, directories, valid);
+  serveRows: DataPlane['serveRows'] = (...args) => this.#unlogged?.serveRows(...args);
   endRows = (nodeid: number): void => this.channel?.endRows(nodeid);
   dropRows = (number: number): void => this.channel?.dropRows(number);
+  allowRows = (allowed: boolean): void => this.channel?.allowRows(allowed);
+  rowsIn = (number: number): number => this.channel?.rowsIn(number) ?? 0;
+  takeRows: DataPlane['takeRows'] = (nodeid) => this.channel?.takeRows(nodeid) ?? null;
+  liveRows = (): number => this.channel?.liveRows() ?? 0;
+  takeOpen: DataPlane['takeOpen'] = (nodeid) => this.channel?.takeOpen(nodeid) ?? null;
+  nodeOfOpen = (fh: number): number => this.channel?.nodeOfOpen(fh) ?? 0;
+  openRows = (): Float64Array => this.channel?.openRows() ?? new Float64Array(0);
+  beginListing = (nodeid: number, names: number): boolean => this.channel?.beginListing(nodeid, names) ?? true;
+  fillsListing = (nodeid: number): boolean => this.channel?.fillsListing(nodeid) ?? true;
+  askedIn = (nodeid: number): void => this.channel?.askedIn(nodeid);
   putRows: DataPlane['putRows'] = (nodeid, into, cells) => this.channel?.putRows(nodeid, into, cells) ?? 0;
   listed = (nodeid: number, cookie: number): void => this.#unlogged?.listed(nodeid, cookie);
   unmirror = (nodeid: number): void => this.channel?.unmirror(nodeid);
@@ -163,7 +172,7 @@ function converse(
       const counters = channel.counters();
       return {
         nodes: u.nodes.size,
-        handles: u.handles.size,
+        handles: u.handles.size + (counters.openRows as number),
         backingIds: Math.max(counters.backings as number, backingIds(u)),
         fds: liveFds(),
         inFlight: session.inFlight,

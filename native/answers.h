@@ -14,7 +14,7 @@ namespace stratafs {
 // Since the start, but for `backings`: those that are open.
 struct Counters {
   std::atomic<uint64_t> requests{0}, reads{0}, spliced{0}, writes{0}, fsyncs{0}, offloaded{0}, bytes_read{0}, bytes_written{0},
-      interrupted{0}, reply_errors{0}, stood{0}, opened{0}, mirrored{0}, missed{0}, found{0}, listed{0}, created{0}, removed{0},
+      interrupted{0}, reply_errors{0}, stood{0}, opened{0}, mirrored{0}, missed{0}, found{0}, listed{0}, entered{0}, created{0}, removed{0},
       backings{0};
 };
 

@@ -49,6 +49,26 @@ inline fuse::Attr AttrOf(const struct statx& stx) {
   return attr;
 }
 
+// Basic attributes, the birth time and the attributes that are set.
+inline struct statx StatxOf(const struct statx& stx) {
+  struct statx out = {};
+  out.stx_mask = STATX_BASIC_STATS | STATX_BTIME;
+  out.stx_blksize = stx.stx_blksize;
+  out.stx_attributes = out.stx_attributes_mask = stx.stx_attributes;
+  out.stx_nlink = stx.stx_nlink;
+  out.stx_uid = stx.stx_uid;
+  out.stx_gid = stx.stx_gid;
+  out.stx_mode = stx.stx_mode;
+  out.stx_ino = stx.stx_ino;
+  out.stx_size = stx.stx_size;
+  out.stx_blocks = stx.stx_blocks;
+  out.stx_atime = stx.stx_atime;
+  out.stx_btime = stx.stx_btime;
+  out.stx_ctime = stx.stx_ctime;
+  out.stx_mtime = stx.stx_mtime;
+  return out;
+}
+
 }  // namespace stratafs
 
 #endif  // STRATAFS_ATTRIBUTES_H_

@@ -57,6 +57,7 @@ Channel::~Channel() {
   for (auto& [number, refs] : rows_refs_) {
     Drop(env_, &refs.table);
     Drop(env_, &refs.told);
+    Drop(env_, &refs.more);
   }
 }
 
@@ -79,10 +80,11 @@ void Channel::Log(napi_value records, napi_value names, double* numbers, size_t 
   plane_.log().Begin(numbers, length, bytes, size);
 }
 
-void Channel::KnowRows(uint64_t number, napi_value table, napi_value told, const RowNodes::Rows& rows) {
+void Channel::KnowRows(uint64_t number, napi_value table, napi_value told, napi_value more, const RowNodes::Rows& rows) {
   RowsRefs& refs = rows_refs_[number];
   Keep(env_, table, &refs.table);
   Keep(env_, told, &refs.told);
+  Keep(env_, more, &refs.more);
   plane_.row_nodes().Know(number, rows);
 }
 
@@ -92,6 +94,7 @@ void Channel::DropRows(uint64_t number) {
   if (found == rows_refs_.end()) return;
   Drop(env_, &found->second.table);
   Drop(env_, &found->second.told);
+  Drop(env_, &found->second.more);
   rows_refs_.erase(found);
 }
 

@@ -38,8 +38,8 @@ class Channel {
   void HeedNegatives(napi_value directories, napi_value filter, napi_value vacant, const Negatives::Known& known, double valid);
   // The memory of the data plane's log is that of `records` and `names`.
   void Log(napi_value records, napi_value names, double* numbers, size_t length, uint8_t* bytes, size_t size);
-  // What RowNodes::Know says; the memory of `rows` is that of `table` and `told`.
-  void KnowRows(uint64_t number, napi_value table, napi_value told, const RowNodes::Rows& rows);
+  // What RowNodes::Know says; the memory of `rows` is that of `table`, `told` and `more`.
+  void KnowRows(uint64_t number, napi_value table, napi_value told, napi_value more, const RowNodes::Rows& rows);
   void DropRows(uint64_t number);
 
   int device() const { return device_; }
@@ -58,7 +58,7 @@ class Channel {
   };
 
   struct RowsRefs {
-    napi_ref table = nullptr, told = nullptr;
+    napi_ref table = nullptr, told = nullptr, more = nullptr;
   };
 
   static void OnPoll(uv_poll_t* handle, int status, int events);

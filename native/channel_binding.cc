@@ -7,8 +7,8 @@
 #include "backing.h"
 #include "channel.h"
 #include "modules.h"
-#include "name_table_args.h"
 #include "node_api_util.h"
+#include "rows_binding.h"
 
 namespace stratafs {
 namespace {
@@ -93,13 +93,11 @@ napi_value Stand(Args& args, Channel& channel) {
 napi_value Withdraw(Args& args, Channel& channel) {
   int64_t fh = args.I64(0);
   if (!args.ok()) return args.Refuse();
-  napi_value idle = nullptr;
-  napi_get_boolean(args.env(), channel.plane().standing().Withdraw(static_cast<uint64_t>(fh)), &idle);
-  return idle;
+  return Boolean(args.env(), channel.plane().standing().Withdraw(static_cast<uint64_t>(fh)));
 }
 
 napi_value Reclaim(Args& args, Channel& channel) {
-  return Number(args.env(), static_cast<double>(channel.plane().standing().Reclaim()));
+  return Number(args.env(), static_cast<double>(channel.plane().Reclaim()));
 }
 
 napi_value Tell(Args& args, Channel& channel) {
@@ -157,6 +155,34 @@ napi_value Open(Args& args, Channel& channel) {
   return Undefined(args.env());
 }
 
+// { fh, fd, flags, backing }, or null
+napi_value TakeOpen(Args& args, Channel& channel) {
+  int64_t nodeid = args.I64(0);
+  if (!args.ok()) return args.Refuse();
+  napi_value out = nullptr;
+  const DataPlane::TakenRow taken = channel.plane().TakeOpen(static_cast<uint64_t>(nodeid));
+  napi_get_null(args.env(), &out);
+  if (taken.fd < 0) return out;
+  napi_create_object(args.env(), &out);
+  SetNamed(args.env(), out, "fh", Number(args.env(), static_cast<double>(taken.fh)));
+  SetNamed(args.env(), out, "fd", Number(args.env(), taken.fd));
+  SetNamed(args.env(), out, "flags", Number(args.env(), taken.flags));
+  SetNamed(args.env(), out, "backing", Number(args.env(), taken.backing));
+  return out;
+}
+
+napi_value NodeOfOpen(Args& args, Channel& channel) {
+  int64_t fh = args.I64(0);
+  if (!args.ok()) return args.Refuse();
+  return Number(args.env(), static_cast<double>(channel.plane().openings().NodeOf(static_cast<uint64_t>(fh))));
+}
+
+napi_value OpenRows(Args& args, Channel& channel) {
+  std::vector<double> nodeids;
+  for (uint64_t nodeid : channel.plane().openings().open_rows()) nodeids.push_back(static_cast<double>(nodeid));
+  return CopyToTypedArray(args.env(), napi_float64_array, 8, nodeids.data(), nodeids.size());
+}
+
 napi_value Hide(Args& args, Channel& channel) {
   int fd = args.Int(0);
   ByteString name;
@@ -194,47 +220,6 @@ napi_value Unmirror(Args& args, Channel& channel) {
   if (nodeid == 0) channel.plane().Unmirror();
   else channel.plane().mirrors().Forget(static_cast<uint64_t>(nodeid));
   return Undefined(args.env());
-}
-
-napi_value ServeRows(Args& args, Channel& channel) {
-  int64_t nodeid = args.I64(0), number = args.I64(1);
-  void* table = nullptr;
-  size_t bytes = 0;
-  if (napi_get_arraybuffer_info(args.env(), args.raw(2), &table, &bytes) != napi_ok) args.Wrong(2, "an ArrayBuffer");
-  Bytes told = args.Typed(3, napi_uint32_array, "a Uint32Array");
-  Bytes directories = args.Typed(4, napi_int32_array, "an Int32Array");
-  double valid = args.F64(5);
-  if (args.ok() && (told.length == 0 || bytes < (told.length - 1) * NameTable::kRowBytes)) args.Wrong(3, "one more than rows");
-  if (!args.ok()) return args.Refuse();
-  const size_t count = told.length - 1;
-  const int32_t* fds = reinterpret_cast<int32_t*>(directories.data);
-  const uint64_t key = static_cast<uint64_t>(number);
-  channel.KnowRows(key, args.raw(2), args.raw(3),
-                   {NameTable(table, count), count, reinterpret_cast<uint32_t*>(told.data), static_cast<uint64_t>(nodeid)});
-  channel.plane().row_nodes().Serve(key, std::vector<int>(fds, fds + directories.length), valid);
-  return Undefined(args.env());
-}
-
-napi_value EndRows(Args& args, Channel& channel) {
-  int64_t nodeid = args.I64(0);
-  if (!args.ok()) return args.Refuse();
-  channel.plane().row_nodes().End(static_cast<uint64_t>(nodeid));
-  return Undefined(args.env());
-}
-
-napi_value DropRows(Args& args, Channel& channel) {
-  int64_t number = args.I64(0);
-  if (!args.ok()) return args.Refuse();
-  channel.DropRows(static_cast<uint64_t>(number));
-  return Undefined(args.env());
-}
-
-napi_value PutRows(Args& args, Channel& channel) {
-  int64_t nodeid = args.I64(0);
-  Bytes into = args.U8(1);
-  PutCells* cells = PutCellsOf(&args, 2, into);
-  if (!args.ok()) return args.Refuse();
-  return Number(args.env(), channel.plane().row_nodes().Put(static_cast<uint64_t>(nodeid), into.data, cells));
 }
 
 napi_value Listed(Args& args, Channel& channel) {
@@ -288,10 +273,12 @@ napi_value CountersOf(Args& args, Channel& channel) {
   SetNamed(args.env(), out, "missed", Number(args.env(), static_cast<double>(counters.missed.load())));
   SetNamed(args.env(), out, "found", Number(args.env(), static_cast<double>(counters.found.load())));
   SetNamed(args.env(), out, "listed", Number(args.env(), static_cast<double>(counters.listed.load())));
+  SetNamed(args.env(), out, "entered", Number(args.env(), static_cast<double>(counters.entered.load())));
   SetNamed(args.env(), out, "created", Number(args.env(), static_cast<double>(counters.created.load())));
   SetNamed(args.env(), out, "removed", Number(args.env(), static_cast<double>(counters.removed.load())));
   SetNamed(args.env(), out, "backings", Number(args.env(), static_cast<double>(counters.backings.load())));
   SetNamed(args.env(), out, "mirrors", Number(args.env(), static_cast<double>(channel.plane().mirrors().size())));
+  SetNamed(args.env(), out, "openRows", Number(args.env(), static_cast<double>(channel.plane().openings().open_count())));
   SetNamed(args.env(), out, "idle", Number(args.env(), static_cast<double>(channel.plane().standing().idle())));
   SetNamed(args.env(), out, "attached", Number(args.env(), static_cast<double>(channel.plane().attached())));
   SetNamed(args.env(), out, "wishes", Number(args.env(), static_cast<double>(channel.wishes())));
@@ -326,7 +313,13 @@ napi_value OpenChannel(napi_env env, napi_callback_info info) {
                             {"tell", Of<Tell>},             {"negatives", Of<HeedNegatives>},
                             {"serveRows", Of<ServeRows>},   {"endRows", Of<EndRows>},
                             {"dropRows", Of<DropRows>},     {"putRows", Of<PutRows>},
+                            {"enterRows", Of<EnterRows>},   {"allowRows", Of<AllowRows>},
+                            {"rowsIn", Of<RowsIn>},         {"takeRows", Of<TakeRows>},
+                            {"liveRows", Of<LiveRows>},     {"beginListing", Of<BeginListing>},
+                            {"fillsListing", Of<FillsListing>}, {"askedIn", Of<AskedIn>},
                             {"log", Of<Log>},               {"open", Of<Open>},
+                            {"takeOpen", Of<TakeOpen>},     {"nodeOfOpen", Of<NodeOfOpen>},
+                            {"openRows", Of<OpenRows>},
                             {"listed", Of<Listed>},
                             {"change", Of<Change>},         {"hide", Of<Hide>},
                             {"mirror", Of<Mirror>},

@@ -10,6 +10,8 @@
 
 #include <algorithm>
 
+#include "backing.h"
+
 namespace stratafs {
 namespace {
 
@@ -17,18 +19,24 @@ namespace {
 constexpr rlim_t kIdleShare = 2;
 constexpr rlim_t kIdleMax = 16384;
 
-size_t IdleMax() {
+// The same of directories that JavaScript does not know.
+constexpr rlim_t kDirectoriesShare = 8;
+constexpr rlim_t kDirectoriesMax = 1024;
+
+size_t Most(rlim_t share, rlim_t most) {
   struct rlimit files = {0, 0};
   getrlimit(RLIMIT_NOFILE, &files);
-  return static_cast<size_t>(std::min(files.rlim_cur / kIdleShare, kIdleMax));
+  return static_cast<size_t>(std::min(files.rlim_cur / share, most));
 }
 
 }  // namespace
 
 DataPlane::DataPlane(int device, Counters* counters)
-    : counters_(counters), answers_(device, counters), transfers_(device, &answers_, counters),
-      standing_(IdleMax()), mirrors_(&answers_, counters), negatives_(&answers_, counters),
-      row_nodes_(&answers_, counters), listing_end_(&answers_, counters), own_(&mirrors_),
+    : device_(device), counters_(counters), answers_(device, counters), transfers_(device, &answers_, counters),
+      standing_(Most(kIdleShare, kIdleMax)), mirrors_(&answers_, counters), negatives_(&answers_, counters),
+      row_nodes_(&answers_, counters, &habit_),
+      row_directories_(&answers_, counters, &row_nodes_, &habit_, Most(kDirectoriesShare, kDirectoriesMax)),
+      listing_end_(&answers_, counters), own_(&mirrors_),
       removals_(&answers_, counters, &mirrors_, &own_, &row_nodes_, &log_),
       creations_(device, &answers_, counters, &mirrors_, &negatives_, &own_, &log_),
       openings_(device, &answers_, counters, &mirrors_, &own_, &row_nodes_, &log_), fsyncs_(&answers_) {}
@@ -86,8 +94,9 @@ bool DataPlane::ServeAny(const fuse::InHeader& header, uint8_t* request, size_t*
   const size_t size = *length - sizeof header;
   if (listing_end_.Serve(header, body, size)) return true;
   if (header.opcode == fuse::kLookup) return ServeLookup(header, body, size);
+  if (header.opcode == fuse::kReaddir || header.opcode == fuse::kReaddirplus) return row_directories_.List(header, body, size);
   if (header.opcode == fuse::kForget) return size >= sizeof(fuse::ForgetIn) && ServeForget(header, body);
-  if (header.opcode == fuse::kBatchForget) return row_nodes_.ForgetMany(request, length);
+  if (header.opcode == fuse::kBatchForget) return ForgetMany(request, length);
   if (header.opcode == fuse::kRead) return size >= sizeof(fuse::ReadIn) && ServeRead(header, body);
   if (header.opcode == fuse::kWrite) return size >= sizeof(fuse::WriteIn) && ServeWrite(header, body);
   if (header.opcode == fuse::kOpen) return size >= sizeof(fuse::OpenIn) && ServeOpen(header, body);
@@ -100,6 +109,8 @@ bool DataPlane::ServeAny(const fuse::InHeader& header, uint8_t* request, size_t*
   if (header.opcode == fuse::kIoctl && size >= sizeof(fuse::IoctlIn) && ServeIoctl(header, body)) return true;
   if (header.opcode == fuse::kFsync) return size >= sizeof(fuse::FsyncIn) && ServeFsync(header, body);
   if (header.opcode == fuse::kInterrupt) return size >= sizeof(fuse::InterruptIn) && ServeInterrupt(body);
+  if (header.opcode == fuse::kStatx) return row_nodes_.Attributes(header);
+  if (header.opcode == fuse::kGetattr && row_nodes_.Attributes(header)) return true;
   return mirrors_.Serve(header, body, size) || own_.Serve(header, body, size);
 }
 
@@ -107,13 +118,46 @@ bool DataPlane::ServeAny(const fuse::InHeader& header, uint8_t* request, size_t*
 bool DataPlane::ServeLookup(const fuse::InHeader& header, const uint8_t* body, size_t size) {
   if (header.total_extlen != 0 || size < 2 || size - 1 > kNameMax || body[size - 1] != 0) return false;
   const HashedName name(reinterpret_cast<const char*>(body), size - 1);
-  return negatives_.Serve(header, name) || row_nodes_.Lookup(header, name);
+  return negatives_.Serve(header, name) || row_nodes_.Lookup(header, name) || row_directories_.Lookup(header, name);
 }
 
 bool DataPlane::ServeForget(const fuse::InHeader& header, const uint8_t* body) {
   fuse::ForgetIn in;
   memcpy(&in, body, sizeof in);
-  return row_nodes_.Forget(header.nodeid, in.nlookup) || removals_.Forget(header.nodeid, in.nlookup);
+  return ForgetOne(header.nodeid, in.nlookup) || removals_.Forget(header.nodeid, in.nlookup);
+}
+
+// A row that nobody knows any more has no handle either.
+bool DataPlane::ForgetOne(uint64_t nodeid, uint64_t count) {
+  const uint64_t fh = openings_.HandleOf(nodeid);
+  const bool forgotten = row_directories_.Forget(nodeid, count);
+  if (fh != 0 && row_nodes_.ToldOf(nodeid) == 0) EndRow(fh);
+  return forgotten;
+}
+
+// Takes out what nobody else has to hear of; true when nothing is left.
+bool DataPlane::ForgetMany(uint8_t* request, size_t* length) {
+  constexpr size_t kFixed = sizeof(fuse::InHeader) + sizeof(fuse::BatchForgetIn);
+  fuse::InHeader header;
+  fuse::BatchForgetIn in;
+  if (*length < kFixed) return false;
+  memcpy(&header, request, sizeof header);
+  memcpy(&in, request + sizeof header, sizeof in);
+  if (in.count > (*length - kFixed) / sizeof(fuse::ForgetOne)) return false;
+  uint8_t* to = request + kFixed;
+  for (uint32_t i = 0; i < in.count; i++) {
+    fuse::ForgetOne one;
+    memcpy(&one, request + kFixed + i * sizeof one, sizeof one);
+    if (ForgetOne(one.nodeid, one.nlookup)) continue;
+    memcpy(to, &one, sizeof one);
+    to += sizeof one;
+  }
+  *length = static_cast<size_t>(to - request);
+  in.count = static_cast<uint32_t>((*length - kFixed) / sizeof(fuse::ForgetOne));
+  header.len = static_cast<uint32_t>(*length);
+  memcpy(request, &header, sizeof header);
+  memcpy(request + sizeof header, &in, sizeof in);
+  return in.count == 0;
 }
 
 // The kernel asks for capabilities at each execution, before the first write and before each change of owner or contents.
@@ -185,11 +229,34 @@ bool DataPlane::ServeRelease(const fuse::InHeader& header, uint8_t* body) {
 // Nobody waits for a RELEASE: that the handle has ended can be told along with the next request.
 bool DataPlane::EndUntold(uint64_t fh) {
   if (creations_.Released(fh)) return Detach(fh) == 0;
+  if (EndRow(fh)) return true;
   const size_t before = told_ == nullptr ? 0 : static_cast<size_t>(told_[0]);
   if (before + 1 >= told_length_ || Detach(fh) < 0) return false;
   told_[before + 1] = static_cast<double>(fh);
   told_[0] = static_cast<double>(before + 1);
   return true;
+}
+
+bool DataPlane::EndRow(uint64_t fh) {
+  const auto row = openings_.Take(fh);
+  if (!row) return false;
+  Detach(fh);
+  if (row->backing > 0) BackingClose(device_, static_cast<uint32_t>(row->backing), counters_);
+  return true;
+}
+
+uint64_t DataPlane::Reclaim() {
+  uint64_t fh = standing_.Reclaim();
+  while (fh != 0 && EndRow(fh)) fh = standing_.Reclaim();
+  return fh;
+}
+
+DataPlane::TakenRow DataPlane::TakeOpen(uint64_t nodeid) {
+  const uint64_t fh = openings_.HandleOf(nodeid);
+  const auto row = openings_.Take(fh);
+  auto grant = table_.find(fh);
+  if (!row || grant == table_.end()) return {0, -1, 0, 0};
+  return {fh, grant->second.file->get(), row->flags, row->backing};
 }
 
 bool DataPlane::ServeFsync(const fuse::InHeader& header, const uint8_t* body) {
@@ -235,6 +302,7 @@ void DataPlane::Stop() {
   transfers_.Stop();
   fsyncs_.Stop();
   mirrors_.Clear();
+  row_directories_.Stop();
   table_.clear();
 }
 

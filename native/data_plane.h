@@ -1,8 +1,8 @@
 // Answers READ, WRITE and FSYNC of granted handles from their descriptors (transfers.h, fsyncs.h); OPEN where a handle stands for it
 // (standing.h), and the first one of plain files (openings.h); RELEASE; attributes where they are the host's (mirrors.h,
-// own_files.h), and that a file has no capabilities; LOOKUP of what is not there (negatives.h) and of plain files (row_nodes.h), and
-// their FORGET; the end of a listing (listing_end.h); CREATE, MKDIR and SYMLINK (creations.h) and UNLINK (removals.h); IOCTL that
-// nobody knows. Of what it has opened, released, made and removed JavaScript is told later.
+// own_files.h), and that a file has no capabilities; LOOKUP of what is not there (negatives.h) and of what is plain (row_nodes.h), and
+// FORGET of that; LOOKUP and listings in plain directories (row_directories.h); the end of a listing (listing_end.h); CREATE, MKDIR
+// and SYMLINK (creations.h) and UNLINK (removals.h); IOCTL that nobody knows. Of what it has released, made and removed JavaScript is told later, and of what it has opened, but for rows.
 // Owns the granted descriptors.
 // Knows no JavaScript, no names and no policy: a grant is (fh, descriptor), nothing more.
 
@@ -21,12 +21,14 @@
 #include "fsyncs.h"
 #include "fuse_abi.h"
 #include "listing_end.h"
+#include "listing_habit.h"
 #include "mirrors.h"
 #include "negatives.h"
 #include "openings.h"
 #include "own_files.h"
 #include "privileges.h"
 #include "removals.h"
+#include "row_directories.h"
 #include "row_nodes.h"
 #include "standing.h"
 #include "transfers.h"
@@ -52,6 +54,16 @@ class DataPlane {
   int Attach(uint64_t fh, int fd, bool fsyncs);
   int Swap(uint64_t fh, int fd);
   int Detach(uint64_t fh);
+  // The handle that nobody has open and that was closed first is JavaScript's to end; 0: there is none.
+  uint64_t Reclaim();
+  // What is known here alone of the handle by which a row is open is the caller's from now on, but for the grant; fd: -1: there is none.
+  struct TakenRow {
+    uint64_t fh;
+    int fd;
+    uint32_t flags;
+    int32_t backing;
+  };
+  TakenRow TakeOpen(uint64_t nodeid);
   // What users see of `nodeid` is what the host has of the handle's file, as long as the handle has it. 0 or -errno.
   int Mirror(uint64_t fh, uint64_t nodeid, uint64_t ino, double valid);
   // No node is a mirror any more, nor what was made here.
@@ -66,6 +78,8 @@ class DataPlane {
   Mirrors& mirrors() { return mirrors_; }
   Negatives& negatives() { return negatives_; }
   RowNodes& row_nodes() { return row_nodes_; }
+  RowDirectories& row_directories() { return row_directories_; }
+  ListingHabit& habit() { return habit_; }
   ListingEnd& listing_end() { return listing_end_; }
   ChangeLog& log() { return log_; }
   Creations& creations() { return creations_; }
@@ -91,6 +105,9 @@ class DataPlane {
   bool ServeFirstOpen(const fuse::InHeader& header, const fuse::OpenIn& in);
   bool ServeRelease(const fuse::InHeader& header, uint8_t* body);
   bool EndUntold(uint64_t fh);
+  bool EndRow(uint64_t fh);
+  bool ForgetOne(uint64_t nodeid, uint64_t count);
+  bool ForgetMany(uint8_t* request, size_t* length);
   bool ServeGetxattr(const fuse::InHeader& header, const uint8_t* body, size_t size);
   bool ServeIoctl(const fuse::InHeader& header, const uint8_t* body);
   bool ServeRead(const fuse::InHeader& header, const uint8_t* body);
@@ -98,6 +115,7 @@ class DataPlane {
   bool ServeFsync(const fuse::InHeader& header, const uint8_t* body);
   bool ServeInterrupt(const uint8_t* body);
 
+  const int device_;
   Counters* const counters_;
   Answers answers_;
   Transfers transfers_;
@@ -105,7 +123,9 @@ class DataPlane {
   Standing standing_;
   Mirrors mirrors_;
   Negatives negatives_;
+  ListingHabit habit_;
   RowNodes row_nodes_;
+  RowDirectories row_directories_;
   ListingEnd listing_end_;
   ChangeLog log_;
   OwnFiles own_;

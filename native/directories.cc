@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "calls.h"
+#include "directories.h"
 #include "modules.h"
 #include "node_api_util.h"
 #include "threads.h"
@@ -24,9 +25,6 @@ constexpr uint32_t kWorthASecond = 4;
 // Of the second thread; directories that need more are not read together.
 constexpr size_t kRoomBytes = 1 << 20;
 
-// Words of one directory, the same as READ in lib/sys/compound.ts.
-enum ReadWord { kReadFd, kReadTo, kReadCount, kReadWords };
-
 // Both threads write to `out`, each to the words of directories that it took.
 struct Batch {
   const int32_t* parents;
@@ -38,12 +36,6 @@ struct Batch {
   uint32_t back;   // from it on: the second thread's
   uint32_t plain;  // before it, none is known not to be plain
 };
-
-int OpenQuietly(int parent, const char* name) {
-  constexpr uint32_t kFlags = O_RDONLY | O_DIRECTORY;
-  const int fd = OpenBeneath(parent, name, kFlags | O_NOATIME, 0);
-  return fd < 0 && errno == EPERM ? OpenBeneath(parent, name, kFlags, 0) : fd;
-}
 
 // Puts the records of directory `at` behind `end`, which it moves; false where it is not plain.
 bool ReadOne(const Batch& batch, uint32_t at, const Bytes& room, size_t* end) {
@@ -178,10 +170,23 @@ napi_value ReadDirectories(napi_env env, napi_callback_info info) {
   if (args.ok() && given.length < parents.length * kReadWords) args.Wrong(6, "three words for each");
   if (!args.ok()) return args.Refuse();
   const uint32_t count = static_cast<uint32_t>(parents.length);
+  const int32_t* fds = reinterpret_cast<const int32_t*>(parents.data);
   int32_t* out = reinterpret_cast<int32_t*>(given.data);
+  return Number(env, ReadPlain(fds, count, name.c_str(), {mark.c_str(), part.c_str()}, into, end, out));
+}
+
+}  // namespace
+
+int OpenQuietly(int parent, const char* name) {
+  constexpr uint32_t kFlags = O_RDONLY | O_DIRECTORY;
+  const int fd = OpenBeneath(parent, name, kFlags | O_NOATIME, 0);
+  return fd < 0 && errno == EPERM ? OpenBeneath(parent, name, kFlags, 0) : fd;
+}
+
+uint32_t ReadPlain(const int32_t* parents, uint32_t count, const char* name, const Marks& marks, const Bytes& into, size_t end,
+                   int32_t* out) {
   for (uint32_t at = 0; at < count; at++) out[at * kReadWords + kReadFd] = -EBADF;
-  Batch batch = {reinterpret_cast<const int32_t*>(parents.data), name.c_str(), mark.c_str(), part.c_str(), out,
-                 0, count, count};
+  Batch batch = {parents, name, marks.file, marks.part, out, 0, count, count};
   SecondReader* second = Second();
   uint32_t at = 0;
   // Help is asked for when the first one is taken: what the caller reads into `into` is where the records begin.
@@ -196,10 +201,8 @@ napi_value ReadDirectories(napi_env env, napi_callback_info info) {
     if (fd >= 0) close(fd);
     out[behind * kReadWords + kReadFd] = -EBADF;
   }
-  return Number(env, batch.plain);
+  return batch.plain;
 }
-
-}  // namespace
 
 void RegisterDirectories(napi_env env, napi_value target) {
   const Method methods[] = {{"readDirectories", ReadDirectories}};

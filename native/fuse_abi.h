@@ -6,6 +6,7 @@
 #define STRATAFS_FUSE_ABI_H_
 
 #include <linux/ioctl.h>
+#include <sys/stat.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -36,6 +37,7 @@ enum Opcode : uint32_t {
   kBatchForget = 42,
   kReaddirplus = 44,
   kRename2 = 45,
+  kStatx = 52,
 };
 
 // The writer lacks CAP_FSETID: set-id bits and file capabilities go before the data is written.
@@ -93,6 +95,16 @@ struct AttrOut {
   Attr attr;
 };
 static_assert(sizeof(AttrOut) == 104, "fuse_attr_out");
+
+// The kernel's struct statx, but for what the mount knows of the device.
+struct StatxOut {
+  uint64_t attr_valid;
+  uint32_t attr_valid_nsec;
+  uint32_t flags;
+  uint64_t spare[2];
+  struct statx stat;
+};
+static_assert(sizeof(StatxOut) == 288, "fuse_statx_out");
 
 // nodeid 0: there is no such name.
 struct EntryOut {

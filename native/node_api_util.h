@@ -30,6 +30,12 @@ struct Bytes {
   size_t length = 0;
 };
 
+inline napi_value Boolean(napi_env env, bool value) {
+  napi_value out = nullptr;
+  napi_get_boolean(env, value, &out);
+  return out;
+}
+
 inline napi_value Number(napi_env env, double value) {
   napi_value out = nullptr;
   napi_create_double(env, value, &out);
@@ -77,7 +83,7 @@ inline void SetNamed(napi_env env, napi_value object, const char* name, napi_val
 // The arguments of one call. The first problem sticks; read them all, then ask ok() once.
 class Args {
  public:
-  static constexpr size_t kMax = 9;
+  static constexpr size_t kMax = 10;
 
   Args(napi_env env, napi_callback_info info) : env_(env) {
     size_t count = kMax;

@@ -43,12 +43,12 @@ bool IsCode(int fd) {
 }  // namespace
 
 // One that was opened and has no place to stand is JavaScript's: all that have a file open in passthrough share one backing.
-bool Openings::OpenRow(uint64_t nodeid, UniqueFd* file) const {
+bool Openings::OpenPlain(uint64_t nodeid, UniqueFd* file) const {
   char name[kNameMax + 1];
   uint64_t ino = 0;
   const int directory = rows_->Find(nodeid, name, &ino);
   struct stat st;
-  if (directory < 0 || log_->Find(ChangeLog::kOpened, ChangeLog::kNodeid, nodeid) != nullptr) return false;
+  if (directory < 0 || handles_.count(nodeid) > 0) return false;
   *file = OpenToRead(directory, name, true);
   if (!file->ok() || fstat(file->get(), &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino != ino) return false;
   return HasItsData(file->get());
@@ -68,12 +68,46 @@ bool Openings::IsShared(bool is_row, int fd) const {
   return rules_->rows == kAll || (rules_->rows == kCode && IsCode(fd));
 }
 
+void Openings::WriteDown(uint64_t nodeid, int fd, uint32_t flags, int backing) {
+  double* record = log_->Write(ChangeLog::kOpened, 0, nodeid, "", 0);
+  record[ChangeLog::kFh] = static_cast<double>(next_);
+  record[ChangeLog::kFd] = fd;
+  record[ChangeLog::kFlags] = flags;
+  record[ChangeLog::kBacking] = backing;
+  own_->Opened(nodeid);
+}
+
+uint64_t Openings::HandleOf(uint64_t nodeid) const {
+  auto found = handles_.find(nodeid);
+  return found == handles_.end() ? 0 : found->second;
+}
+
+uint64_t Openings::NodeOf(uint64_t fh) const {
+  auto found = open_.find(fh);
+  return found == open_.end() ? 0 : found->second.nodeid;
+}
+
+std::optional<Openings::OpenRow> Openings::Take(uint64_t fh) {
+  auto found = open_.find(fh);
+  if (found == open_.end()) return std::nullopt;
+  const OpenRow row = found->second;
+  open_.erase(found);
+  handles_.erase(row.nodeid);
+  return row;
+}
+
+std::vector<uint64_t> Openings::open_rows() const {
+  std::vector<uint64_t> nodeids;
+  for (const auto& [fh, row] : open_) nodeids.push_back(row.nodeid);
+  return nodeids;
+}
+
 bool Openings::Serve(const fuse::InHeader& header, const fuse::OpenIn& in, bool settled, std::optional<Opened>* opened) {
-  if (!rules_ || in.open_flags != 0 || (in.flags & ~rules_->indifferent) != 0 || !log_->HasRoom(0)) return false;
+  if (!rules_ || in.open_flags != 0 || (in.flags & ~rules_->indifferent) != 0) return false;
   UniqueFd file;
-  const bool is_row = OpenRow(header.nodeid, &file);
+  const bool is_row = OpenPlain(header.nodeid, &file);
   // A backing that has ended may be the node's to JavaScript as yet.
-  if (!is_row && (!settled || !OpenOwn(header.nodeid, &file))) return false;
+  if (!is_row && (!settled || !log_->HasRoom(0) || !OpenOwn(header.nodeid, &file))) return false;
   const int backing = IsShared(is_row, file.get()) ? BackingOpen(device_, file.get(), counters_) : 0;
   if (backing < 0) return false;
   const uint32_t flags = fuse::kOpenNoFlush | (backing > 0 ? fuse::kOpenPassthrough : fuse::kOpenKeepCache);
@@ -83,12 +117,12 @@ bool Openings::Serve(const fuse::InHeader& header, const fuse::OpenIn& in, bool 
     if (backing > 0) BackingClose(device_, static_cast<uint32_t>(backing), counters_);
     return true;
   }
-  double* record = log_->Write(ChangeLog::kOpened, 0, header.nodeid, "", 0);
-  record[ChangeLog::kFh] = static_cast<double>(next_);
-  record[ChangeLog::kFd] = file.get();
-  record[ChangeLog::kFlags] = in.flags;
-  record[ChangeLog::kBacking] = backing;
-  own_->Opened(header.nodeid);
+  if (is_row) {
+    open_[next_] = {header.nodeid, in.flags, backing};
+    handles_[header.nodeid] = next_;
+  } else {
+    WriteDown(header.nodeid, file.get(), in.flags, backing);
+  }
   *opened = {{header.nodeid, next_++, flags, backing, rules_->indifferent, true}, std::move(file)};
   return true;
 }

@@ -1,5 +1,5 @@
 // Answers OPEN for reading of files that nobody has open: of rows (row_nodes.h) and of files that were made here (own_files.h).
-// What was opened is written down for JavaScript.
+// Of a row it is known here alone, until JavaScript makes an object of it; of the others it is written down for JavaScript.
 // Knows no JavaScript and no layers. JavaScript thread only.
 
 #ifndef STRATAFS_OPENINGS_H_
@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <unordered_map>
+#include <vector>
 
 #include "answers.h"
 #include "change_log.h"
@@ -41,6 +43,13 @@ class Openings {
     UniqueFd file;
   };
 
+  // A row that is open: flags of the OPEN, and its backing or 0.
+  struct OpenRow {
+    uint64_t nodeid;
+    uint32_t flags;
+    int32_t backing;
+  };
+
   Openings(int device, Answers* answers, Counters* counters, const Mirrors* mirrors, OwnFiles* own, const RowNodes* rows,
            ChangeLog* log)
       : device_(device), answers_(answers), counters_(counters), mirrors_(mirrors), own_(own), rows_(rows), log_(log) {}
@@ -49,13 +58,22 @@ class Openings {
 
   void Begin(const Rules& rules) { rules_ = rules; }
 
+  // The handle by which a row is open, and the row that is open by a handle; 0: none.
+  uint64_t HandleOf(uint64_t nodeid) const;
+  uint64_t NodeOf(uint64_t fh) const;
+  // What is known here of the handle is the caller's from now on.
+  std::optional<OpenRow> Take(uint64_t fh);
+  std::vector<uint64_t> open_rows() const;
+  size_t open_count() const { return open_.size(); }
+
   // True when the request was answered. `settled`: JavaScript knows of every handle that has ended.
   bool Serve(const fuse::InHeader& header, const fuse::OpenIn& in, bool settled, std::optional<Opened>* opened);
 
  private:
-  bool OpenRow(uint64_t nodeid, UniqueFd* file) const;
+  bool OpenPlain(uint64_t nodeid, UniqueFd* file) const;
   bool OpenOwn(uint64_t nodeid, UniqueFd* file) const;
   bool IsShared(bool is_row, int fd) const;
+  void WriteDown(uint64_t nodeid, int fd, uint32_t flags, int backing);
 
   // Handles that are given here lie above those of creations.h.
   static constexpr uint64_t kFirst = uint64_t{1} << 41;
@@ -69,6 +87,8 @@ class Openings {
   ChangeLog* const log_;
   std::optional<Rules> rules_;
   uint64_t next_ = kFirst;
+  std::unordered_map<uint64_t, OpenRow> open_;     // by fh
+  std::unordered_map<uint64_t, uint64_t> handles_;  // by nodeid
 };
 
 }  // namespace stratafs

@@ -1,10 +1,12 @@
-// Nodes that the kernel knows and JavaScript has no object of: files of names in a table, found by LOOKUP or listed with
-// their attributes. All there is of such a node is how often the kernel was told of it, in memory that JavaScript writes too
+// Nodes that the kernel knows and JavaScript has no object of: files and directories of names in a table, found by LOOKUP or
+// listed with their attributes. All there is of such a node is how often the kernel was told of it, in memory that JavaScript writes too
 // (lib/union/row-nodes.ts): it takes a node over by making an object and setting that count to 0.
 // Knows no JavaScript and no layers. JavaScript thread only.
 
 #ifndef STRATAFS_ROW_NODES_H_
 #define STRATAFS_ROW_NODES_H_
+
+#include <sys/stat.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -13,22 +15,50 @@
 
 #include "answers.h"
 #include "fuse_abi.h"
+#include "listing_habit.h"
 #include "name_table.h"
 
 namespace stratafs {
 
 class RowNodes {
  public:
-  // The table of directory `nodeid` and the counts of its rows; behind those, how many are not 0. The memory is the caller's
-  // until Drop.
+  // The table of directory `nodeid` and the counts of its rows; behind those, how many are not 0. `more`: rows and further sources
+  // of directories that several sources have, in the order of both. The memory is the caller's until Drop.
   struct Rows {
     NameTable table;
     size_t count;
     uint32_t* told;
+    const uint32_t* more;
+    size_t more_length;
     uint64_t nodeid;
+    // JavaScript does not know the table.
+    bool own;
+
+    size_t live() const { return told[count]; }
+    uint64_t IdOf(uint64_t number, size_t row) const { return number << kRowBits | row; }
   };
 
-  RowNodes(Answers* answers, Counters* counters) : answers_(answers), counters_(counters) {}
+  // Where names of a directory are found, by source; -1: nowhere by us. `valid`: seconds that entries and attributes are.
+  // `nlink`: the link count that users see of directories, unless 0; of those that several sources have it is 1. `ino` is the
+  // directory's own.
+  struct Directory {
+    uint64_t number;
+    std::vector<int> parts;
+    double valid;
+    uint32_t nlink;
+    uint64_t ino;
+  };
+
+  // A directory that is a row: the parents below which it is, by its name, and its inode number.
+  struct Place {
+    std::vector<int> parents;
+    const Directory* above;
+    uint64_t ino;
+    char name[kNameMax + 1];
+  };
+
+  RowNodes(Answers* answers, Counters* counters, ListingHabit* habit)
+      : answers_(answers), counters_(counters), habit_(habit) {}
   RowNodes(const RowNodes&) = delete;
   RowNodes& operator=(const RowNodes&) = delete;
 
@@ -36,43 +66,51 @@ class RowNodes {
   void Know(uint64_t number, const Rows& rows) { rows_.insert_or_assign(number, rows); }
   void Drop(uint64_t number);
 
-  // Names of the directory of table `number`, which is known, are answered. By a name's source: where it is found; -1: nowhere
-  // by us. `valid`: seconds that entries and attributes are.
-  void Serve(uint64_t number, std::vector<int> directories, double valid);
+  // Names of the directory of its table, which is known, are answered.
+  void Serve(Directory directory);
   void End(uint64_t nodeid) { served_.erase(nodeid); }
+  // Null: none that is served, or known.
+  Directory* ServedAt(uint64_t nodeid);
+  const Rows* RowsOf(uint64_t number) const;
 
-  // Lists rows with their attributes until one is left to JavaScript, or does not fit; how many.
+  // Lists rows until one is left to JavaScript, or does not fit; how many. They come with their attributes, but for kinds at which
+  // the cells stop.
   uint32_t Put(uint64_t nodeid, uint8_t* into, PutCells* cells);
+  // The same of one row; false where it is not, or may not be, plain.
+  static bool Fill(const Directory& directory, const Rows& rows, size_t row, fuse::EntryOut* out);
+  // Kernel and JavaScript are told of a row once more, or of so many times less.
+  static void Tell(const Rows& rows, size_t row);
+  static void Untell(const Rows& rows, size_t row, uint64_t count);
 
   // True when the request was answered.
   bool Lookup(const fuse::InHeader& header, const HashedName& name);
+  // The same of GETATTR and STATX.
+  bool Attributes(const fuse::InHeader& header);
   // The kind of the row of directory `nodeid` that has this name and that the kernel knows as that; null: there is none. With
   // kTaken it is JavaScript's.
   uint8_t* KindOf(uint64_t nodeid, const HashedName& name) const;
   // The directory of a plain file, whose name, a 0 behind it, goes to `name` (kNameMax and 1 bytes); -1: none of that
   // nodeid, or it is JavaScript's.
   int Find(uint64_t nodeid, char* name, uint64_t* ino) const;
+  // Where directory `nodeid` is that the kernel knows; false: no row, or JavaScript's, or it cannot be reached.
+  bool FindDirectory(uint64_t nodeid, Place* place);
+  // The directory whose row this is; 0: there is no such row.
+  uint64_t AboveOf(uint64_t nodeid) const;
+  // How often the kernel was told of a row; 0: of none of that nodeid.
+  uint32_t ToldOf(uint64_t nodeid) const;
   // True when nobody else has to hear of it. The last row of a table that is forgotten is told.
   bool Forget(uint64_t nodeid, uint64_t count);
-  // Takes out what nobody else has to hear of; true when nothing is left.
-  bool ForgetMany(uint8_t* request, size_t* length);
 
  private:
-  struct Directory {
-    uint64_t number;
-    std::vector<int> directories;
-    double valid;
-  };
-
   static constexpr unsigned kRowBits = 21;
 
-  static uint64_t IdOf(uint64_t number, size_t row) { return number << kRowBits | row; }
   static size_t RowOf(uint64_t nodeid) { return nodeid & ((uint64_t{1} << kRowBits) - 1); }
+  static bool Stat(const Directory& directory, const Rows& rows, size_t row, struct statx* out);
   static int NameIn(const Directory& directory, const NameTable& table, size_t row, char* name);
-  bool Fill(const Directory& directory, const Rows& rows, size_t row, fuse::EntryOut* out) const;
 
   Answers* const answers_;
   Counters* const counters_;
+  ListingHabit* const habit_;
   std::unordered_map<uint64_t, Rows> rows_;         // by number
   std::unordered_map<uint64_t, Directory> served_;  // by nodeid
 };

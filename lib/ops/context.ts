@@ -13,7 +13,6 @@ import type { DirentWriter } from '../wire/dirents.js';
 import type { Negotiated } from '../wire/init.js';
 import type { ReplyWriter } from '../wire/replies.js';
 import type { Header } from '../wire/requests.js';
-import { ListingHabit } from './listing-habit.js';
 
 /** Writes the payload of an answer that came late; the reply has been begun anew. */
 export type Answer = () => void;
@@ -22,10 +21,9 @@ export type Answer = () => void;
 const JUST_MADE = 1;
 
 export class Context {
-  readonly habit = new ListingHabit();
   /** References given out by the reply at hand. */
   readonly #nodes: Inode[] = [];
-  readonly #rows: { readonly dir: DirNode; readonly from: number; readonly to: number }[] = [];
+  readonly #rows: (readonly [dir: DirNode, from: number, to: number, bare: boolean])[] = [];
   #fh = 0;
 
   constructor(
@@ -75,9 +73,9 @@ export class Context {
     this.#nodes.push(node);
   }
 
-  /** The reply will carry the rows `from`..`to` of `dir`, see union/row-nodes.ts. */
-  grantRows(dir: DirNode, from: number, to: number): void {
-    if (to > from) this.#rows.push({ dir, from, to });
+  /** The reply will carry the rows `from`..`to` of `dir`, see union/row-nodes.ts; `bare`: of these directories alone as nodes. */
+  grantRows(dir: DirNode, from: number, to: number, bare: boolean): void {
+    if (to > from) this.#rows.push([dir, from, to, bare]);
   }
 
   /** The reply will carry `fh`. */
@@ -113,7 +111,7 @@ export class Context {
     this.#fh = 0;
     if (fh !== 0) release(this.u, fh);
     for (const node of nodes) this.u.nodes.forget(node.id, 1);
-    for (const { dir, from, to } of this.#rows.splice(0)) this.u.rowNodes.untell(dir, from, to);
+    for (const rows of this.#rows.splice(0)) this.u.rowNodes.untell(...rows);
   }
 }
 

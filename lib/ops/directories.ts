@@ -37,11 +37,13 @@ function dots(c: Context, dir: DirNode, after: number, plus: boolean): boolean {
 
 const cells = new Uint32Array(PUT.cells);
 
-/** Lets `put` put rows `from`..`to` of packed names into the reply; where it stopped. */
-function putRun(c: Context, plus: boolean, from: number, to: number, put: (into: Uint8Array) => void): number {
+/** Lets `put` put rows `from`..`to` of packed names into the reply; where it stopped. `stops`: PUT.stops. */
+function putRun(
+  c: Context,
+  ...[plus, stops, from, to, put]: [boolean, number, number, number, (into: Uint8Array) => void]
+): number {
   c.dirents.fill(plus, (into, at, room, before) => {
-    // Directories not, where they are to come with their attributes.
-    cells.set([at, room, from, to, plus ? 1 << DT_DIR : 0, before]);
+    cells.set([at, room, from, to, stops, before]);
     put(into);
     return (cells[PUT.at] as number) - at;
   });
@@ -50,14 +52,18 @@ function putRun(c: Context, plus: boolean, from: number, to: number, put: (into:
 
 /** Puts packed names into the reply, with what their rows tell. */
 function runOf(c: Context, plus: boolean): Run {
-  return ({ table, count }, from, to) => putRun(c, plus, from, to, (into) => putNames(into, table, count, cells));
+  // Directories not, where they are to come with their attributes.
+  const stops = plus ? 1 << DT_DIR : 0;
+  return ({ table, count }, from, to) =>
+    putRun(c, plus, stops, from, to, (into) => putNames(into, table, count, cells));
 }
 
-/** Puts packed names into the reply with their attributes, as nodes without an object. */
-function runOfNodes(c: Context, dir: DirNode): Run {
+/** Puts packed names into the reply with their attributes, as nodes without an object; `bare`: directories alone. */
+function runOfNodes(c: Context, dir: DirNode, bare: boolean): Run {
+  const stops = bare ? ~(1 << DT_DIR) : 0;
   return (_packed, from, to) => {
-    const end = putRun(c, true, from, to, (into) => c.u.plane.putRows(dir.id, into, cells));
-    c.grantRows(dir, from, end);
+    const end = putRun(c, true, stops, from, to, (into) => c.u.plane.putRows(dir.id, into, cells));
+    c.grantRows(dir, from, end, bare);
     return end;
   };
 }
@@ -82,9 +88,9 @@ export function onReaddir(c: Context, r: Of<'READDIR'>): void {
 
 /** Whether names of `dir` come with their attributes, directories apart: those are entered by most who list. */
 function fills(c: Context, dir: DirNode, offset: number): boolean {
-  if (offset !== 0) return c.habit.fills(dir);
+  if (offset !== 0) return c.u.plane.fillsListing(dir.id);
   noteListing(c.u, dir);
-  return c.habit.begins(dir, namesIn(c.u, dir).entries.size);
+  return c.u.plane.beginListing(dir.id, namesIn(c.u, dir).entries.size);
 }
 
 export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
@@ -93,8 +99,7 @@ export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
   if (dir.dead || !dots(c, dir, r.body.offset, true)) return;
   const filled = fills(c, dir, r.body.offset);
   const { numbers } = c.u;
-  if (filled) c.u.rowNodes.learn(c.u, dir, dir.index?.entries.size ?? 0, c.validity);
-  else c.u.rowNodes.end(c.u, dir.id);
+  c.u.rowNodes.learn(c.u, dir, dir.index?.entries.size ?? 0, c.validity);
   const each = (name: string, entry: Entry, cookie: number): boolean => {
     if (!c.dirents.fits(name, true)) return false;
     const node = filled || entry.kind === DT_DIR ? listedNode(c.u, dir, name, entry, c.stat) : null;
@@ -105,7 +110,9 @@ export function onReaddirplus(c: Context, r: Of<'READDIRPLUS'>): void {
     c.grant(node);
     return c.dirents.addPlus(node.id, 0, c.validity, c.attrValidity(node), c.stat.words, cookie, entry.kind, name);
   };
-  noteEnd(c, dir, listNames(c.u, dir, r.body.offset, each, filled ? runOfNodes(c, dir) : runOf(c, true)));
+  const bare = filled ? null : runOf(c, true);
+  const run = c.u.rowNodes.serves(dir) ? runOfNodes(c, dir, !filled) : bare;
+  noteEnd(c, dir, listNames(c.u, dir, r.body.offset, each, run));
 }
 
 export function onFsyncdir(c: Context, r: Of<'FSYNCDIR'>): undefined | Promise<Answer> {

@@ -28,10 +28,8 @@ export function onLookup(c: Context, r: Of<'LOOKUP'>): void {
     c.u.negatives.miss(dir, name);
     c.reply.negativeEntry(c.validity);
   } else {
-    if (node instanceof FileNode) {
-      c.habit.asked(dir);
-      if (!c.habit.counts(dir)) c.u.rowNodes.learn(c.u, dir, 1, c.validity);
-    }
+    if (node instanceof FileNode) c.u.plane.askedIn(dir.id);
+    c.u.rowNodes.learn(c.u, dir, 1, c.validity);
     c.entry(node);
   }
 }

@@ -6,5 +6,5 @@ import type { NativeChannel } from '../sys/binding.js';
 export type Channel = Pick<
   NativeChannel,
   | ('start' | 'stop' | 'requestBuffer' | 'replyBuffer' | 'reply' | 'write' | 'counters')
-  | ('ioctls' | 'tell' | 'negatives' | 'log' | 'open' | 'change')
+  | ('ioctls' | 'tell' | 'negatives' | 'log' | 'open' | 'change' | 'enterRows')
 >;

@@ -72,6 +72,43 @@ export class ScriptPlane implements DataPlane {
     return 0;
   }
 
+  allowRows(): void {}
+
+  rowsIn(): number {
+    return 0;
+  }
+
+  takeRows(): null {
+    return null;
+  }
+
+  liveRows(): number {
+    return 0;
+  }
+
+  takeOpen(): null {
+    return null;
+  }
+
+  nodeOfOpen(): number {
+    return 0;
+  }
+
+  openRows(): Float64Array {
+    return new Float64Array(0);
+  }
+
+  /** libfuse 2 lists names alone. */
+  beginListing(): boolean {
+    return true;
+  }
+
+  fillsListing(): boolean {
+    return true;
+  }
+
+  askedIn(): void {}
+
   reclaim(): number {
     return 0;
   }

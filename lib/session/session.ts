@@ -8,6 +8,7 @@ import { IOCTLS } from '../ops/ioctl.js';
 import { Stat } from '../sys/stat.js';
 import { syscalls } from '../sys/syscalls.js';
 import { Changes } from '../union/changes.js';
+import { enterRows } from '../union/layer-walk.js';
 import type { Union } from '../union/union.js';
 import { Opcode } from '../wire/abi.js';
 import { DirentWriter } from '../wire/dirents.js';
@@ -143,7 +144,10 @@ export class Session {
       const { directories, filter, vacant } = this.#u.negatives;
       this.#channel.negatives(directories, filter, vacant, this.#validity);
       // Who changes what single calls do is to see each of them.
-      if (this.#u.sys === syscalls) changes.begin(this.#u, this.#channel, this.#validity);
+      if (this.#u.sys === syscalls) {
+        enterRows(this.#channel);
+        changes.begin(this.#u, this.#channel, this.#validity);
+      }
     }
     this.#dispatcher = new Dispatcher(this.#channel, context, { told, changes });
     this.#hooks.ready(negotiated);

@@ -58,6 +58,12 @@ export interface NativeChannel {
    * if `own`; `quiet`: reading those leaves their access times. Opens with other flags than `indifferent` ones are ours.
    */
   open(rows: number, own: boolean, quiet: boolean, indifferent: number): void;
+  /** The handle by which row `nodeid` is open without us, which is ours from now on but for its descriptor; null: there is none. */
+  takeOpen(nodeid: number): OpenedFile | null;
+  /** The row that is open so by `fh`; 0: none. */
+  nodeOfOpen(fh: number): number;
+  /** All that are. */
+  openRows(): Float64Array;
   /**
    * From now on names are made and removed without us in directories that are mirrored and open to change. CREATE, MKDIR and
    * SYMLINK: those by `uid` and `gid`, where the directory surely lacks the name, of at most `nameMax` bytes. Files are opened
@@ -97,25 +103,53 @@ export interface NativeChannel {
   /** Ends that for `nodeid`; 0: for all. */
   unmirror(nodeid: number): void;
   /**
-   * LOOKUP in directory `nodeid` of a plain file among the rows of `table` (PackedNames), and FORGET of it, are answered without
-   * us from now on: as the node that union/row-nodes.ts knows by `number` and the row. `told` has how often the kernel was told
-   * of each row, and at its end of how many rows; both may be written by either. A row is found in the directory open as
-   * `directories[source]`, which stays the caller's, and not by them where that is -1. `valid`: seconds.
+   * LOOKUP in directory `nodeid` of a plain file or directory among the rows of `table` (PackedNames), and FORGET of it, are
+   * answered without us from now on: as the node that union/row-nodes.ts knows by `number` and the row. `told` has how often the
+   * kernel was told of each row, and at its end of how many rows; both may be written by either. `more`: PackedNames.more. A row is
+   * found in the directory open as `directories[source]`, which stays the caller's, and not by them where that is -1. `valid`:
+   * seconds. `nlink`: the link count that users see of a directory, unless 0. The last two words are the inode number of `nodeid`.
    */
   serveRows(
     nodeid: number,
     number: number,
     table: ArrayBuffer,
     told: Uint32Array,
+    more: Uint32Array,
     directories: Int32Array,
     valid: number,
+    nlink: number,
+    inoLow: number,
+    inoHigh: number,
   ): void;
   /** Ends that for LOOKUP; what the kernel was told stays. */
   endRows(nodeid: number): void;
   /** The table is gone. */
   dropRows(number: number): void;
-  /** `putNames` of rows in directory `nodeid` with their attributes, which tells the kernel of them; returns how many. */
+  /**
+   * `putNames` of rows in directory `nodeid`, those of a kind at which the cells do not stop with their attributes, which tells
+   * the kernel of them; returns how many.
+   */
   putRows(nodeid: number, into: Uint8Array, cells: Uint32Array): number;
+  /**
+   * Plain directories that are rows are entered without us from now on: LOOKUP and listings in them are answered. Not those with a
+   * name that begins with `prefix` or is of one of these d_types (as bits), a file `mark`, `part` in the name of an xattr, or
+   * more than `most` names.
+   */
+  enterRows(prefix: string, mark: string, part: string, types: number, most: number): void;
+  /** Whether further ones are. */
+  allowRows(allowed: boolean): void;
+  /** The directory that was entered so and whose rows have `number` in their nodeids; 0: none. */
+  rowsIn(number: number): number;
+  /** What is known of `nodeid` is ours from now on; null: it was not entered so. */
+  takeRows(nodeid: number): EnteredRows | null;
+  /** Rows that the kernel knows in such directories. */
+  liveRows(): number;
+  /** A listing of directory `nodeid`, which has `names` names, begins: whether it is worth coming with attributes. */
+  beginListing(nodeid: number, names: number): boolean;
+  /** Whether it goes on so. */
+  fillsListing(nodeid: number): boolean;
+  /** Somebody asked for a name in `nodeid` that is no directory. */
+  askedIn(nodeid: number): void;
   /** Behind `cookie` directory `nodeid` has no names: a READDIR for those that is the very next request is answered without us. */
   listed(nodeid: number, cookie: number): void;
   /** From now on IOCTL reaches us with these commands only; others are ENOTTY. */
@@ -125,8 +159,25 @@ export interface NativeChannel {
   backingClose(id: number): number;
   /** Stops polling; the descriptor stays open. */
   stop(): void;
-  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, opened, mirrored, missed, found, listed, created, removed, wishes; attached, backings, idle and mirrors now. */
+  /** Counters since start: requests, reads, spliced, writes, fsyncs, offloaded, bytesRead, bytesWritten, stood, opened, mirrored, missed, found, listed, entered, created, removed, wishes; attached, backings, openRows, idle and mirrors now. */
   counters(): Record<string, number>;
+}
+
+/** An open file: flags of its OPEN, and its backing or 0. */
+export interface OpenedFile {
+  readonly fh: number;
+  readonly fd: number;
+  readonly flags: number;
+  readonly backing: number;
+}
+
+/** A directory that was entered without us: what `serveRows` is told of one, and its descriptors by source, or none of them. */
+export interface EnteredRows {
+  readonly number: number;
+  readonly table: ArrayBuffer;
+  readonly told: Uint32Array;
+  readonly more: Uint32Array;
+  readonly parts: Int32Array;
 }
 
 /** The names of several directories. */

@@ -18,7 +18,7 @@ import { dropCopy } from './copy-data.js';
 import { DirFds, LayerDir } from './dir-fds.js';
 import { type Features, mapsFewIds, probeFeatures, readOnlyFeatures } from './features.js';
 import { forgetNode } from './forget.js';
-import { release } from './handles.js';
+import { release, takeOver } from './handles.js';
 import { idViews } from './ids-mapping.js';
 import { DirNode, type FileHandle, FileNode, type Inode } from './inode.js';
 import { InodeNumbers, loadHasher } from './inode-numbers.js';
@@ -250,7 +250,7 @@ function weave(parts: Parts): Union {
   numbers.mix(scratch.dev, scratch.inoLow, scratch.inoHigh);
   root.inoLow = numbers.low;
   root.inoHigh = numbers.high;
-  const rowNodes = new RowNodes();
+  const rowNodes = new RowNodes((node, opened) => takeOver(u, node, opened));
   const u: Union = {
     ...parts,
     indexed: parts.index !== null && (parts.workdir === null || !isEmpty(sys, parts.index.layer.fd)),

@@ -1,20 +1,20 @@
-// What the data plane did by itself: files that it opened for reading and, in directories of the upper, files, directories and
-// symlinks that it made, and names that it took away. It has answered the kernel and written them down; here they become what the
+// What the data plane did by itself in directories of the upper: files, directories and symlinks that it made, files of these
+// that it opened for reading, and names that it took away. It has answered the kernel and written them down; here they become what the
 // operations of open.ts, create.ts and remove.ts would have made of them, before anything else is done.
 
 import { Buffer } from 'node:buffer';
 import { fail } from '../errno.js';
 import { log } from '../log.js';
-import { backingIdOf, fhOf, type NodeId, nodeId } from '../nodes/ids.js';
+import { type NodeId, nodeId } from '../nodes/ids.js';
 import { ioMode } from '../nodes/io-mode.js';
 import type { NativeChannel } from '../sys/binding.js';
-import { O_ACCMODE, O_RDONLY, O_SYNC, S_IFDIR } from '../sys/constants.js';
+import { S_IFDIR } from '../sys/constants.js';
 import { OwnedFd } from '../sys/fd.js';
 import { NAME_MAX, shown } from '../sys/name.js';
 import { readingCounts } from './access-times.js';
 import { enter } from './create.js';
 import { LayerDir } from './dir-fds.js';
-import { enlist, INDIFFERENT } from './handles.js';
+import { INDIFFERENT, takeOver } from './handles.js';
 import { DirIndex, DirNode, type Entry, FileNode, type Inode, takeNumber } from './inode.js';
 import { attach, visibleEntry } from './lookup.js';
 import { afterName, leave } from './remove.js';
@@ -166,8 +166,6 @@ export class Changes {
   #openKnown(u: Union, at: number): void {
     const node = u.nodes.get(this.#word(at, R.nodeid));
     if (node instanceof FileNode) {
-      // It was asked.
-      node.data ??= null;
       this.#open(u, at, node);
       return;
     }
@@ -177,17 +175,7 @@ export class Changes {
   }
 
   #open(u: Union, at: number, node: FileNode): void {
-    const flags = this.#word(at, R.flags);
-    const backing = this.#word(at, R.backing);
-    enlist(u, {
-      fh: fhOf(this.#word(at, R.fh)),
-      node,
-      fd: this.#word(at, R.fd),
-      openFlags: flags & (O_ACCMODE | O_SYNC),
-      mode: backing > 0 ? 'passthrough' : 'cached',
-      writable: (flags & O_ACCMODE) !== O_RDONLY,
-      opener: u.features.uid,
-    });
-    if (backing > 0) node.backing = { id: backingIdOf(backing), onLower: !node.dataInUpper, users: 1 };
+    const [fh, fd] = [this.#word(at, R.fh), this.#word(at, R.fd)];
+    takeOver(u, node, { fh, fd, flags: this.#word(at, R.flags), backing: this.#word(at, R.backing) });
   }
 }

@@ -24,6 +24,14 @@ export interface DirMarks {
   readonly holdsNested: boolean;
 }
 
+export const noMarks: DirMarks = {
+  opaque: false,
+  xattrWhiteouts: false,
+  redirect: null,
+  impure: false,
+  holdsNested: false,
+};
+
 /** A directory inside a layer. In the upper its place changes with rename; in a lower it never does. */
 export class LayerDir {
   /** Holds copies made from deeper layers; known once its names were read. */

@@ -21,7 +21,7 @@ export function forgetNode(u: Union, node: Inode): void {
   if (node instanceof FileNode) {
     for (const { parent, name } of namesOf(node)) detach(parent, name, node);
     unidentify(u, node);
-    u.rowNodes.strays.delete(node);
+    u.rowNodes.setStray(u, node, false);
     dropCopy(node);
     withdraw(u, node);
   } else {
@@ -71,7 +71,7 @@ function standAlone(u: Union, file: FileNode): boolean {
   const fd = openAtPlace(u, placeOf(u, file), O_PATH);
   if (fd < 0) return false;
   file.orphan = new OwnedFd(u.sys, fd);
-  u.rowNodes.strays.add(file);
+  u.rowNodes.setStray(u, file, true);
   if (u.sys.statAt(fd, '', u.scratch) === 0) identify(u, file, u.scratch.identity());
   return true;
 }

@@ -3,7 +3,9 @@
 // reader like any other: whoever a reader would hinder withdraws it first.
 
 import { fail } from '../errno.js';
-import { FMODE_EXEC, O_LARGEFILE, O_NOFOLLOW, O_NONBLOCK } from '../sys/constants.js';
+import { backingIdOf, fhOf } from '../nodes/ids.js';
+import type { OpenedFile } from '../sys/binding.js';
+import { FMODE_EXEC, O_ACCMODE, O_LARGEFILE, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_SYNC } from '../sys/constants.js';
 import type { FileHandle, FileNode } from './inode.js';
 import type { Union } from './union.js';
 
@@ -12,9 +14,16 @@ export const INDIFFERENT = O_LARGEFILE | O_NOFOLLOW | O_NONBLOCK | FMODE_EXEC;
 
 /** The handle of `fh`; EBADF when there is none. */
 export function handleOf(u: Union, fh: number): FileHandle {
-  const handle = u.handles.get(fh);
+  const handle = u.handles.get(fh) ?? openedOfRow(u, fh);
   if (handle === undefined) throw fail('EBADF', 'fh');
   return handle;
+}
+
+/** A row that is open without us comes with its handle. */
+function openedOfRow(u: Union, fh: number): FileHandle | undefined {
+  const row = u.plane.nodeOfOpen(fh);
+  if (row !== 0) u.nodes.get(row);
+  return u.handles.get(fh);
 }
 
 /** `handle` is open from now on; whose backing it shares is the caller's to say. */
@@ -24,6 +33,20 @@ export function enlist(u: Union, handle: FileHandle): void {
   node.handles ??= new Set();
   node.handles.add(handle);
   if (handle.mode === 'cached') node.cachedOpens += 1;
+}
+
+/** The data plane has opened `node`, and knows nothing of that any longer but the grant. */
+export function takeOver(u: Union, node: FileNode, { fh, fd, flags, backing }: OpenedFile): void {
+  enlist(u, {
+    fh: fhOf(fh),
+    node,
+    fd,
+    openFlags: flags & (O_ACCMODE | O_SYNC),
+    mode: backing > 0 ? 'passthrough' : 'cached',
+    writable: (flags & O_ACCMODE) !== O_RDONLY,
+    opener: u.features.uid,
+  });
+  if (backing > 0) node.backing = { id: backingIdOf(backing), onLower: !node.dataInUpper, users: 1 };
 }
 
 /** The last reference to an open file is gone. */
@@ -73,6 +96,7 @@ export function withdraw(u: Union, node: FileNode): void {
 /** The same for all nodes; nor are attributes of any answered for without us. */
 export function withdrawAll(u: Union): void {
   u.plane.unmirror(0);
+  for (const row of u.plane.openRows()) u.nodes.get(row);
   for (const { node } of u.handles.all()) withdraw(u, node);
 }
 

@@ -52,7 +52,7 @@ export function* namesOf(node: FileNode): Generator<{ parent: DirNode; name: str
 export function readopt(u: Union, node: FileNode, dir: LayerDir, name: string): void {
   node.orphan?.close();
   node.orphan = null;
-  u.rowNodes.strays.delete(node);
+  u.rowNodes.setStray(u, node, false);
   const index = u.index;
   if (index != null && node.dir === index && u.sys.statAt(index.layer.fd, node.base, u.scratch) === 0) return;
   node.dir = dir;

@@ -92,10 +92,7 @@ export interface HeldRows {
   rows(): Iterable<number>;
 }
 
-/**
- * name -> Entry. Most names that lowers alone have are packed; such a name gets an object when it is asked for, and loses
- * it when the kernel forgets what it shows.
- */
+/** name -> Entry. Most names that lowers alone have are packed: one gets an object for as long as what it shows has one. */
 export class Names {
   readonly #entries = new Map<string, Entry>();
   /** Objects of packed names. */
@@ -108,13 +105,13 @@ export class Names {
     return this.#entries.size + (this.packed?.size ?? 0);
   }
 
-  /** The names of `packed` are each shown by `dirs` alone; null: that one shows none of them, but may come to show copies. */
+  /** The names of `packed` are shown by `dirs` alone; null: that one shows none of them, but may come to show copies. */
   pack(packed: PackedNames, dirs: readonly (LayerDir | null)[]): void {
     this.packed = packed;
     this.packedDirs = dirs;
   }
 
-  /** The entry of a name while names are collected, of which none is packed yet, or that is not. */
+  /** The entry of a name that is not packed, or not yet. */
   plain(name: string): Entry | undefined {
     return this.#entries.get(name);
   }
@@ -197,9 +194,9 @@ export class Names {
   }
 
   #made(record: PackedRecord): Entry {
-    const dirs = this.packedDirs as readonly LayerDir[];
-    const entry = new Entry(record.kind, dirs[record.source] as LayerDir, record.inoLow, record.inoHigh);
-    entry.deeper = record.deeper?.map((source) => dirs[source] as LayerDir) ?? null;
+    const dirAt = (source: number): LayerDir => this.packedDirs[source] as LayerDir;
+    const entry = new Entry(record.kind, dirAt(record.source), record.inoLow, record.inoHigh);
+    entry.deeper = record.deeper?.map(dirAt) ?? null;
     return entry;
   }
 }

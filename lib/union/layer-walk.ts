@@ -1,6 +1,7 @@
 // The one loop over layers: a directory's names, read once, top to bottom, into its index.
 
 import { log } from '../log.js';
+import type { NativeChannel } from '../sys/binding.js';
 import type { DirScan } from '../sys/calls.js';
 import { check, checkData } from '../sys/check.js';
 import { DT_CHR, DT_DIR, DT_REG, DT_UNKNOWN, O_DIRECTORY, O_RDONLY } from '../sys/constants.js';
@@ -9,7 +10,7 @@ import { mergeNames } from '../sys/name-tables.js';
 import type { DirMarks, LayerDir } from './dir-fds.js';
 import { DirIndex, type DirNode, Entry, type Walking, WHITEOUT } from './inode.js';
 import { isUpper, keepsOrigins } from './layers.js';
-import { OPAQUE_FILE, readXattrMarks, WH } from './marks.js';
+import { MARK, OPAQUE_FILE, readXattrMarks, WH } from './marks.js';
 import { type Scan, Scans } from './name-scans.js';
 import { isNested } from './nested-whiteout.js';
 import { NamePacker, PackedNames } from './packed-names.js';
@@ -38,6 +39,11 @@ interface Part {
   readonly isBottom: boolean;
   /** What its whiteouts hide. */
   readonly hidden: string[];
+}
+
+/** From now on the data plane enters directories that are rows, see row-nodes.ts, where their records tell all. */
+export function enterRows(channel: Pick<NativeChannel, 'enterRows'>): void {
+  channel.enterRows(WH, OPAQUE_FILE, MARK, UNTOLD, LARGE);
 }
 
 /** The names in `dir` where all are read at once. */

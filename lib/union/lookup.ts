@@ -7,9 +7,9 @@ import { S_IFCHR, S_IFMT } from '../sys/constants.js';
 import { shown } from '../sys/name.js';
 import { Stat } from '../sys/stat.js';
 import { getAttributes, placeOf, present } from './attributes.js';
-import { LayerDir } from './dir-fds.js';
+import type { LayerDir } from './dir-fds.js';
 import { addName, identify, indexName, indexNameOfUpper, readopt, sharedNode, unidentify } from './hard-links.js';
-import { type DirIndex, DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
+import { type DirIndex, type DirNode, type Entry, FileNode, type Inode, WHITEOUT } from './inode.js';
 import { indexOf } from './layer-walk.js';
 import { isUpper, keepsOrigins } from './layers.js';
 import { readExtraLinks } from './link-counts.js';
@@ -19,6 +19,7 @@ import { looksNested } from './nested-whiteout.js';
 
 import { readOrigin, statFirstOrigin, statOrigin } from './origin.js';
 import { noteProtection } from './protection.js';
+import { unsettledDirectory } from './row-nodes.js';
 import { settleSingles, singleEntry, singleNames } from './single-names.js';
 import { settleStack } from './stack.js';
 import type { Union } from './union.js';
@@ -92,12 +93,9 @@ export function detach(dir: DirNode, name: string, node: Inode): void {
 }
 
 function newDirectory(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat): DirNode {
-  const top = new LayerDir(entry.dir.layer, entry.dir, name);
-  const node = new DirNode(dir, name, [top]);
+  const node = unsettledDirectory(u.layers, dir, name, entry);
+  const [top] = node.stack as [LayerDir];
   node.singles = singleNames(stat.size);
-  node.candidates = (entry.deeper ?? []).map((part) => new LayerDir(part.layer, part, name));
-  const isBottom = entry.dir.layer === u.layers.at(-1);
-  if (isBottom || entry.ours) node.candidates = null;
   if (keepsOrigins(top.layer)) settleStack(u, node);
   const shownBy = node.stack.find((part) => !keepsOrigins(part.layer)) ?? node.stack.at(-1);
   if (shownBy !== undefined && shownBy !== top) {

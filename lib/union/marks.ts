@@ -6,7 +6,7 @@ import { ErrnoError, errno } from '../errno.js';
 import type { Syscalls } from '../sys/calls.js';
 import type { Stat } from '../sys/stat.js';
 import type { Place } from './attributes.js';
-import type { DirFds, DirMarks, LayerDir } from './dir-fds.js';
+import { type DirFds, type DirMarks, type LayerDir, noMarks } from './dir-fds.js';
 import { isUpper } from './layers.js';
 import { mayHoldNested } from './nested-whiteout.js';
 import { dialects } from './private-xattrs.js';
@@ -19,14 +19,6 @@ export const OPAQUE_FILE = '.wh..wh..opq';
 
 /** Part of the names of all xattrs that mark a directory. */
 export const MARK = 'overlay';
-
-export const noMarks: DirMarks = {
-  opaque: false,
-  xattrWhiteouts: false,
-  redirect: null,
-  impure: false,
-  holdsNested: false,
-};
 
 const opaqueNames = [...dialects('opaque'), 'user.fuseoverlayfs.opaque'];
 const redirectNames = dialects('redirect');

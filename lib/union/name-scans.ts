@@ -4,9 +4,9 @@
 import { errno } from '../errno.js';
 import { check } from '../sys/check.js';
 import { READ } from '../sys/compound.js';
-import type { LayerDir } from './dir-fds.js';
+import { type LayerDir, noMarks } from './dir-fds.js';
 import { isUpper } from './layers.js';
-import { MARK, noMarks } from './marks.js';
+import { MARK } from './marks.js';
 import type { Union } from './union.js';
 
 /** Some thirty thousand names; directories with more are read in steps. */

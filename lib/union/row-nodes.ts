@@ -1,16 +1,17 @@
-// Nodes that the kernel knows and that have no object: plain files of lowers whose names are packed. The data plane answers
-// for them, one row a file, and counts in shared memory how often the kernel was told of each. Whoever meets one here, by its
-// name or by its nodeid, makes it an object, which takes over that count.
+// Nodes that the kernel knows and that have no object: plain files and directories of lowers whose names are packed. The data
+// plane answers for them, one row each, and counts in shared memory how often the kernel was told of each. Whoever meets one here,
+// by its name or by its nodeid, makes it an object, which takes over that count; and, with a directory that the data plane has
+// entered, its names.
 
 import { nodeId } from '../nodes/ids.js';
 import type { NodeTable } from '../nodes/node-table.js';
-import type { NativeChannel } from '../sys/binding.js';
-import { DT_LNK } from '../sys/constants.js';
-import type { DirFds } from './dir-fds.js';
-import { type DirIndex, type DirNode, type Entry, FileNode, type HeldRows, type Inode } from './inode.js';
+import type { NativeChannel, OpenedFile } from '../sys/binding.js';
+import { DT_DIR, DT_LNK } from '../sys/constants.js';
+import { type DirFds, LayerDir, noMarks } from './dir-fds.js';
+import { DirIndex, DirNode, type Entry, FileNode, type HeldRows, type Inode } from './inode.js';
 import type { InodeNumbers } from './inode-numbers.js';
-import { keepsOrigins } from './layers.js';
-import type { PackedNames } from './packed-names.js';
+import { keepsOrigins, type Layer } from './layers.js';
+import { PackedNames } from './packed-names.js';
 
 /** A nodeid of a row is the number of its table times this, and the row. native/row_nodes.h has it too. */
 const ROWS = 1 << 21;
@@ -22,10 +23,27 @@ const LAYERS_A_NAME = 4;
 /** What of a union matters here. */
 interface Around {
   readonly bare: boolean;
-  readonly numbers: Pick<InodeNumbers, 'plain'>;
-  readonly dirFds: Pick<DirFds, 'lend'>;
-  readonly nodes: Pick<NodeTable<Inode>, 'take'>;
-  readonly plane: Pick<NativeChannel, 'serveRows' | 'endRows' | 'dropRows'>;
+  readonly options: { readonly staticNlink: boolean };
+  readonly layers: readonly Layer[];
+  readonly numbers: Pick<InodeNumbers, 'plain' | 'hash'>;
+  readonly dirFds: Pick<DirFds, 'lend' | 'adopt'>;
+  readonly nodes: Pick<NodeTable<Inode>, 'get' | 'take'>;
+  readonly plane: Pick<
+    NativeChannel,
+    'serveRows' | 'endRows' | 'dropRows' | 'allowRows' | 'rowsIn' | 'takeRows' | 'takeOpen' | 'liveRows'
+  >;
+}
+
+/** The directory of `parent` that `entry` shows; which of the deeper ones belong to it is not settled. */
+export function unsettledDirectory(layers: readonly Layer[], parent: DirNode, name: string, entry: Entry): DirNode {
+  const node = new DirNode(parent, name, [new LayerDir(entry.dir.layer, entry.dir, name)]);
+  const isBottom = entry.dir.layer === layers.at(-1);
+  if (!isBottom && !entry.ours) node.candidates = partsOf(entry.deeper ?? [], name);
+  return node;
+}
+
+function partsOf(dirs: readonly LayerDir[], name: string): LayerDir[] {
+  return dirs.map((dir) => new LayerDir(dir.layer, dir, name));
 }
 
 /** The kernel knows a file or directory that `index` has: it stays. */
@@ -86,27 +104,43 @@ export class RowNodes {
   /** By nodeid of the directory. */
   readonly #served = new Map<number, Held>();
   /** Lower files that the kernel knows and whose directory it does not: a row must not stand for one of them. */
-  readonly strays = new Set<FileNode>();
+  readonly #strays = new Set<FileNode>();
   #next = FIRST_TABLE;
+  /** Where rows are; null: there are none. */
+  #around: Around | null = null;
+  readonly #onOpen: (node: FileNode, file: OpenedFile) => void;
+
+  /** `onOpen` hears of rows that were open before they became objects. */
+  constructor(onOpen: (node: FileNode, file: OpenedFile) => void) {
+    this.#onOpen = onOpen;
+  }
 
   /** Nodes without an object. */
   get size(): number {
-    let sum = 0;
+    let sum = this.#around?.plane.liveRows() ?? 0;
     for (const held of this.#tables.values()) sum += held.live;
     return sum;
+  }
+
+  /** The directory of `file` was forgotten, or `file` is found by another name again or not known any longer. */
+  setStray(u: Pick<Around, 'plane'>, file: FileNode, isStray: boolean): void {
+    if (isStray) this.#strays.add(file);
+    else if (!this.#strays.delete(file)) return;
+    u.plane.allowRows(this.#strays.size === 0);
   }
 
   serves(dir: DirNode): boolean {
     return this.#served.has(dir.id);
   }
 
-  /** A plain file of `dir` was found: further ones may be found without us. `names`: so many will be. `valid`: seconds. */
+  /** A name of `dir` was found: further ones may be found without us. `names`: so many will be. `valid`: seconds. */
   learn(u: Around, dir: DirNode, names: number, valid: number): void {
     const { index } = dir;
-    if (index === null || !u.bare || this.strays.size > 0 || this.serves(dir)) return;
+    if (index === null || !u.bare || this.#strays.size > 0 || this.serves(dir)) return;
     const { packed, packedDirs } = index.entries;
     if (packed === null || packed.count > ROWS || !rowsTellAll(u, index)) return;
-    const held = heldOf(index) ?? this.#hold(u, dir, index, packed);
+    this.#around = u;
+    const held = heldOf(index) ?? this.#hold(dir, index, this.#next++, new Uint32Array(packed.count + 1));
     held.asked += names;
     if (held.asked * LAYERS_A_NAME < packedDirs.length) return;
     // What is lent may be taken back while more is asked for.
@@ -114,7 +148,10 @@ export class RowNodes {
     const fds = Int32Array.from(packedDirs, (part) =>
       part === null || part.impure || part.layer.blocksTell === null ? -1 : u.dirFds.lend(part, dir.id),
     );
-    if (this.serves(dir)) u.plane.serveRows(dir.id, held.number, packed.table, held.told, fds, valid);
+    if (!this.serves(dir)) return;
+    const { number, told } = held;
+    const nlink = u.options.staticNlink ? 1 : 0;
+    u.plane.serveRows(dir.id, number, packed.table, told, packed.more, fds, valid, nlink, dir.inoLow, dir.inoHigh);
   }
 
   /** LOOKUPs in directory `nodeid` are ours again. */
@@ -132,11 +169,20 @@ export class RowNodes {
   }
 
   /** The node that the kernel calls `id`, if it is a row. */
-  node(id: number): FileNode | undefined {
-    const held = this.#tables.get(Math.floor(id / ROWS));
+  node(id: number): Inode | undefined {
+    const held = this.#tableOf(Math.floor(id / ROWS));
     const row = id % ROWS;
     if (held === undefined || (held.told[row] ?? 0) === 0) return undefined;
-    return held.index.entries.packedAt(row)?.entry.node as FileNode;
+    return held.index.entries.packedAt(row)?.entry.node as Inode;
+  }
+
+  /** A table that the data plane has made comes along with its directory. */
+  #tableOf(number: number): Held | undefined {
+    const known = this.#tables.get(number);
+    const dir = known === undefined && number >= FIRST_TABLE ? (this.#around?.plane.rowsIn(number) ?? 0) : 0;
+    if (dir === 0) return known;
+    this.#around?.nodes.get(dir);
+    return this.#tables.get(number);
   }
 
   /** How many names the directory has of which `id`, the last node without an object, was forgotten. */
@@ -144,34 +190,70 @@ export class RowNodes {
     return this.#tables.get(Math.floor(id / ROWS))?.index.entries.size ?? 0;
   }
 
-  /** A listing that told the kernel of rows `from`..`to` did not reach it. */
-  untell(dir: DirNode, from: number, to: number): void {
+  /** A listing that told the kernel of rows `from`..`to` did not reach it; `bare`: of directories alone. */
+  untell(dir: DirNode, from: number, to: number, bare: boolean): void {
     const held = heldOf(dir.index);
     for (let row = from; held !== null && row < to; row += 1) {
       const told = held.told[row] as number;
-      if (told > 0) held.keep(row, told - 1);
+      if (told === 0 || (bare && held.index.entries.packed?.recordAt(row)?.kind !== DT_DIR)) continue;
+      held.keep(row, told - 1);
     }
   }
 
-  #hold(u: Around, dir: DirNode, index: DirIndex, packed: PackedNames): Held {
-    const told = new Uint32Array(packed.count + 1);
-    const held = new Held(this.#next++, dir, index, told, (...args) => this.#make(u, ...args));
+  #hold(dir: DirNode, index: DirIndex, number: number, told: Uint32Array): Held {
+    const held = new Held(number, dir, index, told, (...args) => this.#make(...args));
     index.entries.held = held;
     this.#tables.set(held.number, held);
     return held;
   }
 
-  /** Asks the host nothing: what was shown of a row was what a bare file of a lower has. */
-  #make(u: Around, held: Held, row: number, name: string, entry: Entry): void {
-    const node = new FileNode(held.dir, name, entry.kind << 12, entry.dir, name);
+  /** Asks the host nothing: what was shown of a row was what a bare file or directory of a lower has. */
+  #make(held: Held, row: number, name: string, entry: Entry): void {
+    const u = this.#around as Around;
+    const node =
+      entry.kind === DT_DIR ? unsettledDirectory(u.layers, held.dir, name, entry) : fileOf(held, name, entry);
     node.inoLow = entry.inoLow;
     node.inoHigh = entry.inoHigh;
     node.protection = 0;
-    if (entry.kind !== DT_LNK) node.data = undefined;
     entry.node = node;
     held.index.liveNodes += 1;
     held.index.entries.keep(name, entry);
     u.nodes.take(node, nodeId(held.number * ROWS + row), held.told[row] as number);
     held.keep(row, 0);
+    if (node instanceof FileNode) this.#takeOpen(u, node);
+    else this.#takeEntered(u, node);
   }
+
+  #takeOpen({ plane }: Around, node: FileNode): void {
+    const opened = plane.takeOpen(node.id);
+    if (opened === null) return;
+    // It was asked.
+    node.data ??= null;
+    this.#onOpen(node, opened);
+  }
+
+  /** A directory that the data plane has entered has no marks in any of its layers, and no names but rows. */
+  #takeEntered(u: Around, node: DirNode): void {
+    const entered = u.plane.takeRows(node.id);
+    if (entered === null) return;
+    const { number, table, told, more, parts } = entered;
+    node.stack.push(...(node.candidates ?? []));
+    node.candidates = null;
+    for (const [source, part] of node.stack.entries()) {
+      part.marks = noMarks;
+      const fd = parts[source];
+      if (fd !== undefined) u.dirFds.adopt(part, fd);
+    }
+    const index = new DirIndex();
+    const packed = PackedNames.of(table, told.length - 1, u.numbers.hash, more);
+    index.entries.pack(packed, node.stack);
+    node.index = index;
+    this.#hold(node, index, number, told);
+  }
+}
+
+function fileOf({ dir }: Held, name: string, entry: Entry): FileNode {
+  const node = new FileNode(dir, name, entry.kind << 12, entry.dir, name);
+  if (entry.kind !== DT_LNK) node.data = undefined;
+  return node;
 }

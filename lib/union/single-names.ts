@@ -5,10 +5,10 @@ import { errno } from '../errno.js';
 import { check } from '../sys/check.js';
 import { DT_CHR, DT_DIR } from '../sys/constants.js';
 import type { Stat } from '../sys/stat.js';
-import type { LayerDir } from './dir-fds.js';
+import { type LayerDir, noMarks } from './dir-fds.js';
 import { type DirIndex, type DirNode, Entry, type SingleNames, WHITEOUT } from './inode.js';
 import { keepsOrigins } from './layers.js';
-import { noMarks, readXattrMarks, WH } from './marks.js';
+import { readXattrMarks, WH } from './marks.js';
 import { settleStack } from './stack.js';
 import type { Union } from './union.js';
 

@@ -33,6 +33,9 @@ export type DataPlane = Pick<
   | ('stand' | 'withdraw' | 'reclaim')
   | ('mirror' | 'mirrorDirectory' | 'unmirror' | 'hide')
   | ('serveRows' | 'endRows' | 'dropRows' | 'putRows' | 'listed')
+  | ('allowRows' | 'rowsIn' | 'takeRows' | 'liveRows')
+  | ('takeOpen' | 'nodeOfOpen' | 'openRows')
+  | ('beginListing' | 'fillsListing' | 'askedIn')
   | ('backingOpen' | 'backingClose')
 >;
 

@@ -58,6 +58,8 @@ export class FakeChannel implements Channel {
 
   open(): void {}
 
+  enterRows(): void {}
+
   /** Names may be made and removed without JavaScript. */
   changes = false;
 

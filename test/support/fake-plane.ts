@@ -1,5 +1,6 @@
 // The data plane of unions that nobody serves: keeps what it is told, answers nothing.
 
+import type { EnteredRows, OpenedFile } from '../../lib/sys/binding.js';
 import { syscalls } from '../../lib/sys/syscalls.js';
 import type { DataPlane } from '../../lib/union/union.js';
 
@@ -90,8 +91,8 @@ export class FakePlane implements DataPlane {
     number: number,
     _table: ArrayBuffer,
     told: Uint32Array,
+    _more: Uint32Array,
     directories: Int32Array,
-    _valid: number,
   ): void {
     this.rows.set(nodeid, { number, told, directories });
   }
@@ -114,6 +115,61 @@ export class FakePlane implements DataPlane {
   putRows(): number {
     return 0;
   }
+
+  /** Directories may be entered without us. */
+  enters = true;
+
+  allowRows(allowed: boolean): void {
+    this.enters = allowed;
+  }
+
+  /** Directories that were entered without us, by nodeid. */
+  readonly entered = new Map<number, EnteredRows>();
+
+  rowsIn(number: number): number {
+    for (const [nodeid, rows] of this.entered) if (rows.number === number) return nodeid;
+    return 0;
+  }
+
+  takeRows(nodeid: number): EnteredRows | null {
+    const rows = this.entered.get(nodeid) ?? null;
+    this.entered.delete(nodeid);
+    return rows;
+  }
+
+  liveRows(): number {
+    let sum = 0;
+    for (const { told } of this.entered.values()) sum += told.at(-1) as number;
+    return sum;
+  }
+
+  /** Rows that are open without us, by nodeid. */
+  readonly opened = new Map<number, OpenedFile>();
+
+  takeOpen(nodeid: number): OpenedFile | null {
+    const file = this.opened.get(nodeid) ?? null;
+    this.opened.delete(nodeid);
+    return file;
+  }
+
+  nodeOfOpen(fh: number): number {
+    for (const [nodeid, file] of this.opened) if (file.fh === fh) return nodeid;
+    return 0;
+  }
+
+  openRows(): Float64Array {
+    return Float64Array.from(this.opened.keys());
+  }
+
+  beginListing(): boolean {
+    return true;
+  }
+
+  fillsListing(): boolean {
+    return true;
+  }
+
+  askedIn(): void {}
 
   backingOpen(_fd: number): number {
     if (this.refusal < 0) return this.refusal;

@@ -60,6 +60,8 @@ export interface Stats {
   /** Names that the data plane made, and that it removed. */
   readonly created?: number;
   readonly removed?: number;
+  /** Directories that the data plane entered. */
+  readonly entered?: number;
   /** First OPENs that the data plane answered. */
   readonly opened?: number;
   readonly assertions: number;

@@ -32,7 +32,8 @@ export class Lower {
   }
 
   serve(server: TinyServer, valid: number): void {
-    server.channel.serveRows(1, NUMBER, this.packed.table, this.told, Int32Array.of(this.fd), valid);
+    const { table, more } = this.packed;
+    server.channel.serveRows(1, NUMBER, table, this.told, more, Int32Array.of(this.fd), valid, 0, 1, 0);
   }
 
   toldOf(name: string): number {

@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer';
 import { linkSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
+import { DT_DIR } from '../../lib/sys/constants.js';
 import { PUT } from '../../lib/sys/name-tables.js';
 import { syscalls as sys } from '../../lib/sys/syscalls.js';
 import { eventually } from '../support/expect.js';
@@ -30,29 +31,29 @@ function fill(path: string): void {
 const withLower = (body: (server: TinyServer, lower: Lower) => Promise<void>): Promise<string[]> =>
   servingLower(fill, body);
 
-test('plain files are found without JavaScript, others are not', { skip }, async (t) => {
+test('plain files and directories are found without JavaScript, others are not', { skip }, async (t) => {
   const left = await withLower(async (server, lower) => {
     lower.serve(server, Number.POSITIVE_INFINITY);
     const format = '%i %s %b %a %F %h %u %g %x %y %z';
     const stat = async (path: string) => (await run('stat', '-c', format, path)).out;
-    for (const name of ['file', 'symlink']) {
+    for (const name of ['file', 'symlink', 'directory']) {
       const shown = await stat(join(server.mountpoint, name));
       t.equal(shown, await stat(join(lower.path, name)), name);
       t.equal(lower.toldOf(name), 1);
     }
     t.equal(server.count(op.LOOKUP), 0);
-    t.match(server.channel.counters(), { found: 2 });
-    for (const name of ['several', 'directory', 'holes', 'absent']) await run('stat', join(server.mountpoint, name));
-    t.equal(server.count(op.LOOKUP), 4);
+    t.match(server.channel.counters(), { found: 3 });
+    for (const name of ['several', 'holes', 'absent']) await run('stat', join(server.mountpoint, name));
+    t.equal(server.count(op.LOOKUP), 3);
     lower.packed.takeAt(lower.packed.find('other'));
     await run('stat', join(server.mountpoint, 'other'));
-    t.equal(server.count(op.LOOKUP), 5, 'a row that was taken');
-    t.equal(lower.told.at(-1), 2);
-    t.match(server.channel.counters(), { found: 2, replyErrors: 0 });
+    t.equal(server.count(op.LOOKUP), 4, 'a row that was taken');
+    t.equal(lower.told.at(-1), 3);
+    t.match(server.channel.counters(), { found: 3, replyErrors: 0 });
     server.channel.endRows(1);
     await forgetAll();
     await run('stat', join(server.mountpoint, 'file'));
-    t.equal(server.count(op.LOOKUP), 6, 'that has ended');
+    t.equal(server.count(op.LOOKUP), 5, 'that has ended');
   });
   t.same(left, []);
 });
@@ -110,8 +111,8 @@ test('rows are listed with their attributes, up to one that is not plain', { ski
       for (; row < (cells[PUT.from] as number); row += 1) names.push(packed.nameAt(row));
       at = cells[PUT.at] as number;
     }
-    t.same(names.sort(), ['file', 'other', 'symlink']);
-    t.equal(lower.told.at(-1), 3);
+    t.same(names.sort(), ['directory', 'file', 'other', 'symlink']);
+    t.equal(lower.told.at(-1), 4);
     const view = new DataView(into.buffer);
     for (let record = 0; record < at; ) {
       const length = view.getUint32(record + 144, true);
@@ -127,6 +128,12 @@ test('rows are listed with their attributes, up to one that is not plain', { ski
         'padded',
       );
     }
+    const rest = packed.count - packed.find('directory');
+    cells.set([0, into.length, packed.find('directory'), packed.count, ~(1 << DT_DIR), 128]);
+    t.equal(server.channel.putRows(1, into, cells), rest, 'files without attributes, plain or not');
+    t.equal(view.getBigUint64(0, true), BigInt(NUMBER * ROWS + packed.find('directory')));
+    t.equal(lower.toldOf('directory'), 2);
+    t.equal(lower.told.at(-1), 4);
     cells.set([0, 100, 0, packed.count, 0, 128]);
     t.equal(server.channel.putRows(1, into, cells), 0, 'no room');
     t.equal(server.channel.putRows(7, into, cells), 0, 'a directory that nobody told of');
@@ -136,8 +143,9 @@ test('rows are listed with their attributes, up to one that is not plain', { ski
 test('what is no table is refused', { skip }, async (t) => {
   await withLower(async (server, lower) => {
     const { channel } = server;
+    const { more } = lower.packed;
     const serve = (table: unknown, told: unknown, fds: unknown) =>
-      channel.serveRows(1, NUMBER, table as ArrayBuffer, told as Uint32Array, fds as Int32Array, 1);
+      channel.serveRows(1, NUMBER, table as ArrayBuffer, told as Uint32Array, more, fds as Int32Array, 1, 0, 1, 0);
     const fds = Int32Array.of(lower.fd);
     t.throws(() => serve(new Uint8Array(100), lower.told, fds), TypeError);
     t.throws(() => serve(lower.packed.table, new Uint32Array(0), fds), TypeError);

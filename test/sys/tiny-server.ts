@@ -22,6 +22,8 @@ export const op = {
   FSYNC: 20,
   GETXATTR: 22,
   FLUSH: 25,
+  READDIR: 28,
+  READDIRPLUS: 44,
 };
 const INIT = 26;
 const INTERRUPT = 36;
@@ -154,13 +156,16 @@ export class TinyServer {
     this.#clear(64);
     const body = new DataView(this.channel.replyBuffer, HEADER);
     const BIG_WRITES = 1 << 5;
+    const DO_READDIRPLUS = 1 << 13;
     const MAX_PAGES = 1 << 22;
+    const NO_OPENDIR_SUPPORT = 1 << 24;
     const KILLPRIV_V2 = 1 << 28;
     const INIT_EXT = 1 << 30;
     body.setUint32(0, 7, true);
     body.setUint32(4, 41, true);
     body.setUint32(8, 1 << 20, true);
-    body.setUint32(12, BIG_WRITES | MAX_PAGES | KILLPRIV_V2 | INIT_EXT, true);
+    const directories = DO_READDIRPLUS | NO_OPENDIR_SUPPORT;
+    body.setUint32(12, BIG_WRITES | directories | MAX_PAGES | KILLPRIV_V2 | INIT_EXT, true);
     body.setUint32(20, MAX_WRITE, true);
     body.setUint32(24, 1, true);
     body.setUint16(28, 256, true);

@@ -1,9 +1,9 @@
 // Marks: what a layer's directory says of itself, in every dialect.
 
 import t from 'tap';
-import { LayerDir } from '../../lib/union/dir-fds.js';
+import { LayerDir, noMarks } from '../../lib/union/dir-fds.js';
 import type { Layer } from '../../lib/union/layers.js';
-import { noMarks, readMarks, readXattrMarks } from '../../lib/union/marks.js';
+import { readMarks, readXattrMarks } from '../../lib/union/marks.js';
 import { dir, file } from '../support/tree.js';
 import { type TempUnion, unionTest } from '../support/union-in-temp.js';
 

@@ -1,10 +1,18 @@
 // Nodes that are rows of a table: which directories leave them to the data plane, and how they become objects. The test is
 // the data plane here, and counts what the kernel would have been told.
 
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
-import { S_IFLNK, S_IFREG } from '../../lib/sys/constants.js';
-import { type DirNode, FileNode } from '../../lib/union/inode.js';
+import { errno } from '../../lib/errno.js';
+import { O_DIRECTORY, O_LARGEFILE, O_RDONLY, S_IFLNK, S_IFREG } from '../../lib/sys/constants.js';
+import { mergeNames } from '../../lib/sys/name-tables.js';
+import { syscalls } from '../../lib/sys/syscalls.js';
+import { handleOf, withdrawAll } from '../../lib/union/handles.js';
+import { DirNode, FileNode } from '../../lib/union/inode.js';
 import { lookup, visibleEntry } from '../../lib/union/lookup.js';
+import { PackedNames } from '../../lib/union/packed-names.js';
+import { listNames } from '../../lib/union/readdir.js';
 import { unlink } from '../../lib/union/remove.js';
 import { rename } from '../../lib/union/rename.js';
 import { trimUnion } from '../../lib/union/trim.js';
@@ -143,7 +151,9 @@ unionTest(t, 'a directory that is forgotten gives its files up as objects, which
   t.equal(w.content(stray), 'twelve bytes');
   const again = learned(w, 'd');
   t.notOk(w.plane.rows.has(again.id), 'a row could stand for the same file');
+  t.notOk(w.plane.enters, 'in a directory of which nothing is known here, too');
   t.equal(lookup(w.u, again, 'f12', w.stat), stray);
+  t.ok(w.plane.enters);
   w.u.rowNodes.learn(w.u, again, 1, 1);
   t.ok(w.plane.rows.has(again.id));
 });
@@ -176,7 +186,7 @@ unionTest(t, 'what was told and did not arrive is taken back', layout, (t, w) =>
   const row = found(w, d, 'f5', 2);
   const other = found(w, d, 'f6');
   const to = row.told.length - 1;
-  w.u.rowNodes.untell(d, 0, to);
+  w.u.rowNodes.untell(d, 0, to, false);
   t.equal(row.told[row.at], 1);
   t.equal(other.told[other.at], 0);
   t.equal(w.u.rowNodes.size, 1);
@@ -187,4 +197,149 @@ unionTest(t, 'a file with several names stays one node', linked, (t, w) => {
   const d = learned(w, 'd');
   t.ok(w.plane.rows.has(d.id));
   t.equal(w.node('d/f0'), w.node('d/other'));
+});
+
+const FH = 2 ** 41;
+
+/** `row`, whose file is `path`, as the data plane has it open by `fh`. */
+function opened(w: TempUnion, row: Row, path: string, fh: number, backing = 0): void {
+  const fd = w.u.sys.openPath(path, O_RDONLY);
+  w.plane.attach(fh, fd, false);
+  if (backing > 0) w.plane.backings.add(backing);
+  w.plane.opened.set(row.id, { fh, fd, flags: O_LARGEFILE, backing });
+}
+
+unionTest(t, 'a row that is open comes with its handle, whoever meets either of them first', layout, (t, w) => {
+  const d = learned(w, 'd');
+  const [read, shared, sealed] = ['f1', 'f2', 'f3'].map((name, at) => {
+    const row = found(w, d, name);
+    opened(w, row, join(w.lowers[0] as string, 'd', name), FH + at, at === 1 ? 7 : 0);
+    return row;
+  }) as [Row, Row, Row];
+  const handle = handleOf(w.u, FH);
+  t.match(handle, { fh: FH, mode: 'cached', writable: false, openFlags: 0 });
+  t.equal(handle.node, w.u.nodes.get(read.id));
+  t.same([handle.node.data, handle.node.cachedOpens], [null, 1]);
+  const node = w.u.nodes.get(shared.id) as FileNode;
+  t.match(node.backing, { id: 7, onLower: true, users: 1 });
+  t.match(w.u.handles.get(FH + 1), { node, mode: 'passthrough' });
+  t.throws(() => handleOf(w.u, FH + 9), { code: errno.EBADF });
+  for (const fh of [FH, FH + 1, FH + 2]) w.plane.idle.add(fh);
+  withdrawAll(w.u);
+  t.equal(w.u.handles.size, 0, 'nothing is open that nobody has open');
+  t.same([w.plane.fds.size, w.plane.backings.size, w.plane.opened.size], [0, 0, 0]);
+  t.ok(w.u.nodes.get(sealed.id) instanceof FileNode);
+});
+
+const merged: Layout = {
+  lowers: [
+    {
+      d: dir({
+        ...files(0, 8),
+        sub: dir({ x: file('of the first'), same: file('first') }),
+        above: dir({ x: file('') }),
+      }),
+    },
+    { d: dir({ sub: dir({ y: file('of the second'), same: file('second') }), above: file('a file') }) },
+    { d: dir({ sub: dir({ below: dir({ z: file('deep') }) }), above: dir({ y: file('') }) }) },
+  ],
+};
+
+function namesOf(w: TempUnion, node: DirNode): string[] {
+  const names: string[] = [];
+  listNames(w.u, node, 0, (name) => names.push(name) > 0);
+  return names.sort();
+}
+
+unionTest(t, 'a directory becomes an object, with the layers that it may have', merged, (t, w) => {
+  const d = learned(w, 'd');
+  const row = found(w, d, 'sub', 3);
+  const node = w.u.nodes.get(row.id) as DirNode;
+  t.ok(node instanceof DirNode);
+  t.same([node.nlookup, node.name, node.parent, node.singles], [3, 'sub', d, null]);
+  t.equal(node.inoLow, statSync(join(w.lowers[0] as string, 'd/sub')).ino);
+  t.equal(lookup(w.u, d, 'sub', w.stat), node);
+  t.equal(w.stat.nlink, 1, 'a merged one');
+  t.same(namesOf(w, node), ['below', 'same', 'x', 'y']);
+  t.equal(w.content(w.file('d/sub/same')), 'first');
+  const above = w.u.nodes.get(found(w, d, 'above').id) as DirNode;
+  t.same(namesOf(w, above), ['x'], 'a file hides what is below it');
+  w.u.nodes.forget(row.id, 3);
+  t.equal(w.u.nodes.get(row.id), undefined);
+});
+
+/** `node`/`name`, a row, as the data plane would enter it in the directories `paths`, top first; how its rows are called. */
+function entered(w: TempUnion, id: number, number: number, paths: readonly string[]): (name: string) => Row {
+  const records = new Uint8Array(1 << 16);
+  const parts = Int32Array.from(paths, (path) => syscalls.openPath(path, O_RDONLY | O_DIRECTORY));
+  const ranges: number[] = [];
+  let end = 0;
+  for (const fd of parts) {
+    const from = end;
+    end += syscalls.readNames(fd, records, end, '', new Uint32Array(2));
+    ranges.push(from, end, 0);
+  }
+  const { table, count, more } = mergeNames(records, Uint32Array.from(ranges), '.wh.', 0);
+  const told = new Uint32Array(count + 1);
+  w.plane.entered.set(id, { number, table: table as ArrayBuffer, told, more, parts });
+  const packed = PackedNames.of(table as ArrayBuffer, count, w.u.numbers.hash, more);
+  return (name) => {
+    const at = packed.find(name);
+    told[at] = 1;
+    told[count] = (told[count] as number) + 1;
+    return { id: number * 2 ** 21 + at, told, at };
+  };
+}
+
+const NUMBER = 2 ** 31;
+const placesOf = (w: TempUnion, path: string): string[] => w.lowers.map((lower) => join(lower, path));
+
+unionTest(t, 'one that was entered comes with its names, whoever meets it or them first', merged, (t, w) => {
+  const d = learned(w, 'd');
+  const sub = found(w, d, 'sub');
+  const rowOf = entered(w, sub.id, NUMBER, placesOf(w, 'd/sub'));
+  const [y, below] = [rowOf('y'), rowOf('below')];
+  const z = entered(w, below.id, NUMBER + 1, [join(w.lowers[2] as string, 'd/sub/below')])('z');
+  const before = w.u.nodes.size;
+  const deep = w.u.nodes.get(z.id) as FileNode;
+  t.equal(w.content(deep), 'deep');
+  t.equal(deep.parent, w.u.nodes.get(below.id));
+  t.equal(deep.parent?.parent, w.u.nodes.get(sub.id));
+  t.equal(deep.parent?.parent?.parent, d);
+  t.equal(w.plane.entered.size, 0, 'it is known here alone');
+  t.equal(w.u.nodes.size, before, 'all are counted once');
+  t.equal(w.content(w.u.nodes.get(y.id) as FileNode), 'of the second');
+  const node = w.u.nodes.get(sub.id) as DirNode;
+  t.same(namesOf(w, node), ['below', 'same', 'x', 'y']);
+  t.equal(w.content(w.file('d/sub/same')), 'first');
+  for (const id of [z.id, y.id, below.id, sub.id]) w.u.nodes.forget(id, 1);
+  t.equal(w.u.nodes.get(sub.id), undefined);
+});
+
+unionTest(t, 'the names of one that is forgotten with it become objects', merged, (t, w) => {
+  const d = learned(w, 'd');
+  const sub = found(w, d, 'sub');
+  const x = entered(w, sub.id, NUMBER, placesOf(w, 'd/sub'))('x');
+  w.u.nodes.forget(sub.id, 1);
+  t.equal(w.u.nodes.get(sub.id), undefined);
+  t.equal(w.content(w.u.nodes.get(x.id) as FileNode), 'of the first');
+  t.notOk(w.plane.enters);
+  w.u.nodes.forget(x.id, 1);
+  t.ok(w.plane.enters);
+});
+
+unionTest(t, 'changes reach one that was entered', { ...merged, upper: {} }, (t, w) => {
+  const d = learned(w, 'd');
+  const sub = found(w, d, 'sub');
+  const [x, y] = ['x', 'y'].map(entered(w, sub.id, NUMBER, placesOf(w, 'd/sub'))) as [Row, Row];
+  const node = w.dir('d/sub');
+  t.equal(node.id, sub.id);
+  unlink(w.u, node, 'x');
+  unlink(w.u, node, 'same');
+  t.same(namesOf(w, node), ['below', 'y']);
+  t.equal(w.content(w.u.nodes.get(x.id) as FileNode), 'of the first');
+  rename(w.u, node, 'y', d, 'y', 0);
+  t.equal(w.u.nodes.get(y.id), w.file('d/y'));
+  t.equal(w.content(w.file('d/y')), 'of the second');
+  t.same(namesOf(w, node), ['below']);
 });
