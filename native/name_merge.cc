@@ -59,11 +59,6 @@ void NameMerge::SettleOne(size_t from, size_t to) {
   }
 }
 
-void NameMerge::SetAllApart() {
-  for (Name& name : names_) name.apart = true;
-  apart_ = names_.size(), hidden_ = text_bytes_ = 0;
-}
-
 void NameMerge::Write(void* into, std::vector<uint32_t>* more) const {
   NameTable table(into, count());
   size_t at = 0;

@@ -37,8 +37,6 @@ class NameMerge {
   void Add(const uint8_t* records, size_t bytes, uint16_t source, const Apart& apart);
   // All were added. Of a name that several have the first one's counts; it is apart where one of them is.
   void Settle();
-  // None is a row.
-  void SetAllApart();
 
   size_t apart() const { return apart_; }
   // Rows.

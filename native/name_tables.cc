@@ -44,14 +44,13 @@ napi_value ApartOf(napi_env env, const NameMerge& merge) {
   return out;
 }
 
-// mergeNames(records, ranges, prefix, least); ranges: from, to and types of each directory
+// mergeNames(records, ranges, prefix); ranges: from, to and types of each directory
 napi_value MergeNames(napi_env env, napi_callback_info info) {
   Args args(env, info);
   ByteString prefix;
   Bytes records = args.U8(0);
   Bytes given = args.Typed(1, napi_uint32_array, "a Uint32Array");
   args.Text(2, &prefix);
-  uint32_t least = args.U32(3);
   const size_t sources = given.length / 3;
   const uint32_t* ranges = reinterpret_cast<const uint32_t*>(given.data);
   if (args.ok() && sources > UINT16_MAX) args.Wrong(1, "ranges of fewer directories");
@@ -66,7 +65,6 @@ napi_value MergeNames(napi_env env, napi_callback_info info) {
     merge.Add(records.data + range[0], range[1] - range[0], static_cast<uint16_t>(i), apart);
   }
   merge.Settle();
-  if (merge.count() < least) merge.SetAllApart();
   napi_value out = nullptr, none = nullptr;
   std::vector<uint32_t> more;
   napi_create_object(env, &out);

@@ -193,7 +193,7 @@ export interface MergedNames {
 
 /** See sys/name-tables.ts. */
 export interface NameTables {
-  mergeNames(records: Uint8Array, ranges: Uint32Array, prefix: string, least: number): MergedNames;
+  mergeNames(records: Uint8Array, ranges: Uint32Array, prefix: string): MergedNames;
   putNames(into: Uint8Array, table: ArrayBuffer, count: number, cells: Uint32Array): number;
 }
 

@@ -10,11 +10,10 @@ export const PUT = { at: 0, room: 1, from: 2, to: 3, stops: 4, before: 5, cells:
 /**
  * The names of several directories in one table, in the order of their hashes. `ranges` has three words for each: where its
  * records begin and end, and d_types as bits. Of a name that several have the first one's counts. Apart are rows of such a type,
- * or whose name begins with `prefix` or is longer than NAME_MAX, those of the same name along with them; and all when fewer than
- * `least` are left.
+ * or whose name begins with `prefix` or is longer than NAME_MAX, and those of the same name along with them.
  */
-export function mergeNames(records: Uint8Array, ranges: Uint32Array, prefix: string, least: number): MergedNames {
-  return addon.tables.mergeNames(records, ranges, prefix, least);
+export function mergeNames(records: Uint8Array, ranges: Uint32Array, prefix: string): MergedNames {
+  return addon.tables.mergeNames(records, ranges, prefix);
 }
 
 /**

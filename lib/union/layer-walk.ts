@@ -22,8 +22,6 @@ import type { Union } from './union.js';
 const AUFS = '.wh..wh.';
 /** Directories of so many names are read in steps, and only names that the bottom layer alone has are packed. */
 const LARGE = 10_000;
-/** Fewer names are not worth a table. */
-const PACKED_LEAST = 4;
 /** Bits of d_types that do not tell what a name is; with xattr whiteouts, files too; of copies, all. */
 const UNTOLD = (1 << DT_CHR) | (1 << DT_UNKNOWN);
 const UNTOLD_FILES = UNTOLD | (1 << DT_REG);
@@ -113,7 +111,7 @@ function merge(u: Union, index: DirIndex, node: DirNode, scans: Scans, found: re
   const parts = node.stack.map((dir) => partOf(u, index, node, dir));
   const ranges = new Uint32Array(3 * parts.length);
   for (const [at, { from, to }] of found.entries()) ranges.set([from, to, untold(parts[at] as Part)], 3 * at);
-  const { table, count, more, apart } = mergeNames(scans.records, ranges, WH, PACKED_LEAST);
+  const { table, count, more, apart } = mergeNames(scans.records, ranges, WH);
   if (apart !== null) {
     let at = 0;
     for (const [source, part] of parts.entries()) {

@@ -17,7 +17,7 @@ import { PackedNames } from './packed-names.js';
 const ROWS = 1 << 21;
 /** Nodeids of tables lie above all others. */
 const FIRST_TABLE = 1 << 20;
-/** One name asked for is worth the descriptors of so many layers. */
+/** One name asked for is worth opening so many directories. */
 const LAYERS_A_NAME = 4;
 
 /** What of a union matters here. */
@@ -26,7 +26,7 @@ interface Around {
   readonly options: { readonly staticNlink: boolean };
   readonly layers: readonly Layer[];
   readonly numbers: Pick<InodeNumbers, 'plain' | 'hash'>;
-  readonly dirFds: Pick<DirFds, 'lend' | 'adopt'>;
+  readonly dirFds: Pick<DirFds, 'has' | 'lend' | 'adopt'>;
   readonly nodes: Pick<NodeTable<Inode>, 'get' | 'take'>;
   readonly plane: Pick<
     NativeChannel,
@@ -40,6 +40,13 @@ export function unsettledDirectory(layers: readonly Layer[], parent: DirNode, na
   const isBottom = entry.dir.layer === layers.at(-1);
   if (!isBottom && !entry.ours) node.candidates = partsOf(entry.deeper ?? [], name);
   return node;
+}
+
+/** How many of `dirs` are not open. */
+function closedIn({ dirFds }: Pick<Around, 'dirFds'>, dirs: readonly (LayerDir | null)[]): number {
+  let count = 0;
+  for (const dir of dirs) if (dir !== null && !dirFds.has(dir)) count += 1;
+  return count;
 }
 
 function partsOf(dirs: readonly LayerDir[], name: string): LayerDir[] {
@@ -142,7 +149,7 @@ export class RowNodes {
     this.#around = u;
     const held = heldOf(index) ?? this.#hold(dir, index, this.#next++, new Uint32Array(packed.count + 1));
     held.asked += names;
-    if (held.asked * LAYERS_A_NAME < packedDirs.length) return;
+    if (held.asked * LAYERS_A_NAME < closedIn(u, packedDirs)) return;
     // What is lent may be taken back while more is asked for.
     this.#served.set(dir.id, held);
     const fds = Int32Array.from(packedDirs, (part) =>

@@ -26,7 +26,7 @@ export class Lower {
     this.fd = sys.openPath(this.path, O_RDONLY | O_DIRECTORY);
     const records = new Uint8Array(1 << 16);
     const bytes = sys.readNames(this.fd, records, 0, 'mark', new Uint32Array(2));
-    const { table, count } = mergeNames(records, Uint32Array.of(0, bytes, 0), '.wh.', 1);
+    const { table, count } = mergeNames(records, Uint32Array.of(0, bytes, 0), '.wh.');
     this.packed = PackedNames.of(table as ArrayBuffer, count, hash);
     this.told = new Uint32Array(count + 1);
   }

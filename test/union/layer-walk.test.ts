@@ -147,10 +147,17 @@ unionTest(t, 'AUFS names are never shown', { lowers: [{ d: dir(aufs) }, { d: dir
   t.notOk(w.has('d/.wh.gone'));
 });
 
-const beside = { lowers: [{ a: file('1'), '.wh.a': file('') }, { a: file('2') }] };
+const beside = {
+  lowers: [
+    { a: file('1'), '.wh.a': file(''), d: dir({ x: file('1') }) },
+    { a: file('2'), d: dir({ y: file('2') }), '.wh.d': file('') },
+    { d: dir({ z: file('3') }) },
+  ],
+};
 unionTest(t, 'a name beside its own whiteout is the layer’s', beside, (t, w) => {
   t.equal(w.read('a'), '1');
-  t.match(entry(w, 'a'), { closed: true, kind: DT_REG });
+  t.match(entry(w, 'a'), { kind: DT_REG, deeper: null });
+  t.same(w.names('d'), ['x', 'y'], 'and hides what is deeper');
 });
 
 const cut: Layout = { lowers: [{ a: dir({ x: file('1') }) }, { a: file('file') }, { a: dir({ y: file('3') }) }] };
