@@ -1,8 +1,9 @@
-// Answers READ, WRITE and FSYNC of granted handles from their descriptors (transfers.h, fsyncs.h); OPEN where a handle stands for it
-// (standing.h), and the first one of plain files (openings.h); RELEASE; attributes where they are the host's (mirrors.h,
-// own_files.h), and that a file has no capabilities; LOOKUP of what is not there (negatives.h) and of what is plain (row_nodes.h), and
-// FORGET of that; LOOKUP and listings in plain directories (row_directories.h); the end of a listing (listing_end.h); CREATE, MKDIR
-// and SYMLINK (creations.h) and UNLINK (removals.h); IOCTL that nobody knows. Of what it has released, made and removed JavaScript is told later, and of what it has opened, but for rows.
+// Answers READ, WRITE and FSYNC of granted handles from their descriptors (transfers.h, fsyncs.h); OPEN where a handle stands
+// for it (standing.h), and the first one of plain files (openings.h); RELEASE; attributes where they are the host's (mirrors.h,
+// own_files.h), and that a file has no capabilities; LOOKUP of what is not there (negatives.h) and of what is plain
+// (row_nodes.h), and FORGET of that; LOOKUP and listings in plain directories (row_directories.h); the end of a listing
+// (listing_end.h); CREATE, MKDIR and SYMLINK (creations.h) and UNLINK (removals.h); IOCTL that nobody knows. Of what it has
+// released, made and removed JavaScript is told later, and of what it has opened, but for rows.
 // Owns the granted descriptors.
 // Knows no JavaScript, no names and no policy: a grant is (fh, descriptor), nothing more.
 

@@ -1,6 +1,6 @@
 // Nodes that the kernel knows and JavaScript has no object of: files and directories of names in a table, found by LOOKUP or
-// listed with their attributes. All there is of such a node is how often the kernel was told of it, in memory that JavaScript writes too
-// (lib/union/row-nodes.ts): it takes a node over by making an object and setting that count to 0.
+// listed with their attributes. All there is of such a node is how often the kernel was told of it, in memory that JavaScript
+// writes too (lib/union/row-nodes.ts): it takes a node over by making an object and setting that count to 0.
 // Knows no JavaScript and no layers. JavaScript thread only.
 
 #ifndef STRATAFS_ROW_NODES_H_
