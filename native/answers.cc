@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fuse_abi.h"
+#include "validity.h"
 
 namespace stratafs {
 
@@ -22,6 +23,15 @@ void Answers::ReplyError(uint64_t unique, int code) {
 }
 
 // ENOENT: the caller was interrupted and the kernel has dropped the request.
+void Answers::ReplyAbsent(uint64_t unique, double seconds) {
+  const Validity valid(seconds);
+  fuse::EntryOut out = {};
+  out.entry_valid = valid.seconds;
+  out.entry_valid_nsec = valid.nanoseconds;
+  counters_->missed++;
+  Reply(unique, &out, sizeof out);
+}
+
 bool Answers::CountReply(ssize_t written) {
   if (written >= 0) return true;
   if (errno == ENOENT) counters_->interrupted++;

@@ -26,6 +26,8 @@ class Answers {
   bool Reply(uint64_t unique, const void* body, size_t length);
   // An answer without a body; 0 is success.
   void ReplyError(uint64_t unique, int code);
+  // The answer to a LOOKUP of what is not there; `valid`: seconds that it is.
+  void ReplyAbsent(uint64_t unique, double valid);
   // What the device said of an answer, errno included.
   bool CountReply(ssize_t written);
 

@@ -33,7 +33,7 @@ size_t Most(rlim_t share, rlim_t most) {
 
 DataPlane::DataPlane(int device, Counters* counters)
     : device_(device), counters_(counters), answers_(device, counters), transfers_(device, &answers_, counters),
-      standing_(Most(kIdleShare, kIdleMax)), mirrors_(&answers_, counters), negatives_(&answers_, counters),
+      standing_(Most(kIdleShare, kIdleMax)), mirrors_(&answers_, counters), negatives_(&answers_),
       row_nodes_(&answers_, counters, &habit_),
       row_directories_(&answers_, counters, &row_nodes_, &habit_, Most(kDirectoriesShare, kDirectoriesMax)),
       listing_end_(&answers_, counters), own_(&mirrors_),

@@ -2,8 +2,6 @@
 
 #include "negatives.h"
 
-#include "validity.h"
-
 namespace stratafs {
 
 // Its nodeid and salt; null: we are not told of it.
@@ -36,12 +34,7 @@ void Negatives::Note(uint64_t nodeid, const HashedName& name) {
 
 bool Negatives::Serve(const fuse::InHeader& header, const HashedName& name) {
   if (!Lacks(header.nodeid, name)) return false;
-  const Validity valid(valid_);
-  fuse::EntryOut out = {};
-  out.entry_valid = valid.seconds;
-  out.entry_valid_nsec = valid.nanoseconds;
-  counters_->missed++;
-  answers_->Reply(header.unique, &out, sizeof out);
+  answers_->ReplyAbsent(header.unique, valid_);
   return true;
 }
 

@@ -24,7 +24,7 @@ class Negatives {
     double* vacant;       // nodeid and hash of the name that was missed last, as long as no name came anywhere
   };
 
-  Negatives(Answers* answers, Counters* counters) : answers_(answers), counters_(counters) {}
+  explicit Negatives(Answers* answers) : answers_(answers) {}
   Negatives(const Negatives&) = delete;
   Negatives& operator=(const Negatives&) = delete;
 
@@ -46,7 +46,6 @@ class Negatives {
   uint32_t BitOf(double salt, const HashedName& name) const;
 
   Answers* const answers_;
-  Counters* const counters_;
   Known known_ = {nullptr, 0, nullptr, 0, nullptr};
   double valid_ = 0;
 };

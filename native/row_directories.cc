@@ -13,7 +13,6 @@
 #include "calls.h"
 #include "directories.h"
 #include "name_merge.h"
-#include "validity.h"
 
 namespace stratafs {
 namespace {
@@ -75,17 +74,16 @@ bool RowDirectories::Read(const RowNodes::Place& place, Entered* entered) {
   // Not filled: pages that no record reaches take no memory.
   if (room_ == nullptr) room_.reset(new uint8_t[kRoomBytes]);
   std::vector<int32_t> words(count * kReadWords);
-  const std::vector<int32_t> parents(place.parents.begin(), place.parents.end());
   const Marks marks = {rules_->mark.c_str(), rules_->part.c_str()};
   const size_t plain =
-      ReadPlain(parents.data(), static_cast<uint32_t>(count), place.name, marks, {room_.get(), kRoomBytes}, 0, words.data());
+      ReadPlain(place.parents.data(), static_cast<uint32_t>(count), place.name, marks, {room_.get(), kRoomBytes}, 0, words.data());
   for (size_t at = 0; at < count; at++) entered->parts.emplace_back(words[at * kReadWords + kReadFd]);
   if (plain < count) return false;
+  const NameMerge::Apart apart = {rules_->types, rules_->prefix.c_str(), rules_->prefix.size()};
   NameMerge merge;
   size_t from = 0;
   for (size_t at = 0; at < count; at++) {
     const size_t to = static_cast<size_t>(words[at * kReadWords + kReadTo]);
-    const NameMerge::Apart apart = {rules_->types, rules_->prefix.c_str(), rules_->prefix.size()};
     merge.Add(room_.get() + from, to - from, static_cast<uint16_t>(at), apart);
     from = to;
   }
@@ -118,17 +116,19 @@ void RowDirectories::Open(uint64_t nodeid, Entered* entered) {
   open_count_ += entered->parts.size();
   while (open_count_ > most_open_ && open_.front() != nodeid) {
     const uint64_t first = open_.front();
-    Close(&known_.at(first));
+    Entered& oldest = known_.at(first);
+    Uncount(oldest);
+    oldest.parts.clear();
     RowNodes::Directory* served = rows_->ServedAt(first);
     std::fill(served->parts.begin(), served->parts.end(), -1);
   }
 }
 
-void RowDirectories::Close(Entered* entered) {
-  if (entered->parts.empty()) return;
-  open_count_ -= entered->parts.size();
-  open_.erase(entered->place);
-  entered->parts.clear();
+// Its descriptors are nothing that has to make room any more.
+void RowDirectories::Uncount(const Entered& entered) {
+  if (entered.parts.empty()) return;
+  open_count_ -= entered.parts.size();
+  open_.erase(entered.place);
 }
 
 // True when names in it are answered here, and can be.
@@ -169,12 +169,7 @@ bool RowDirectories::Miss(const fuse::InHeader& header, const HashedName& name) 
   const RowNodes::Directory* served = rows_->ServedAt(header.nodeid);
   const RowNodes::Rows* rows = rows_->RowsOf(served->number);
   if (rows->table.Find(name, rows->count) < rows->count) return false;
-  const Validity valid(served->valid);
-  fuse::EntryOut out = {};
-  out.entry_valid = valid.seconds;
-  out.entry_valid_nsec = valid.nanoseconds;
-  counters_->missed++;
-  answers_->Reply(header.unique, &out, sizeof out);
+  answers_->ReplyAbsent(header.unique, served->valid);
   return true;
 }
 
@@ -251,10 +246,7 @@ std::optional<RowDirectories::Entered> RowDirectories::Take(uint64_t nodeid) {
   if (known == known_.end()) return std::nullopt;
   Entered entered = std::move(known->second);
   known_.erase(known);
-  if (!entered.parts.empty()) {
-    open_count_ -= entered.parts.size();
-    open_.erase(entered.place);
-  }
+  Uncount(entered);
   rows_->Drop(entered.number);
   habit_->Forget(nodeid);
   return entered;

@@ -78,7 +78,7 @@ class RowDirectories {
   bool Enter(uint64_t nodeid);
   bool Read(const RowNodes::Place& place, Entered* entered);
   void Open(uint64_t nodeid, Entered* entered);
-  void Close(Entered* entered);
+  void Uncount(const Entered& entered);
   bool Reach(uint64_t nodeid);
   bool Reopen(uint64_t nodeid, Entered* entered);
   void GiveBack();
