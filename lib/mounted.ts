@@ -85,6 +85,11 @@ class LatePlane implements DataPlane {
   rowsIn = (number: number): number => this.channel?.rowsIn(number) ?? 0;
   takeRows: DataPlane['takeRows'] = (nodeid) => this.channel?.takeRows(nodeid) ?? null;
   liveRows = (): number => this.channel?.liveRows() ?? 0;
+  allowLinks = (allowed: boolean): void => this.channel?.allowLinks(allowed);
+  ownLinks = (identity: string, owned: boolean): void => this.channel?.ownLinks(identity, owned);
+  linkedNode = (identity: string): number => this.channel?.linkedNode(identity) ?? 0;
+  ledTo = (row: number): number => this.channel?.ledTo(row) ?? 0;
+  takeLinks: DataPlane['takeLinks'] = (nodeid) => this.channel?.takeLinks(nodeid) ?? null;
   takeOpen: DataPlane['takeOpen'] = (nodeid) => this.channel?.takeOpen(nodeid) ?? null;
   nodeOfOpen = (fh: number): number => this.channel?.nodeOfOpen(fh) ?? 0;
   openRows = (): Float64Array => this.channel?.openRows() ?? new Float64Array(0);

@@ -11,6 +11,11 @@
 
 namespace stratafs {
 
+// The kernel's new_encode_dev, which is also what FUSE puts in rdev.
+inline uint32_t EncodeDev(uint32_t major, uint32_t minor) {
+  return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
+}
+
 inline fuse::Attr AttrOf(const struct stat& st) {
   fuse::Attr attr = {};
   attr.ino = st.st_ino;

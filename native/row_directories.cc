@@ -218,7 +218,8 @@ size_t RowDirectories::Put(const fuse::InHeader& header, const fuse::ReadIn& in,
 bool RowDirectories::Forget(uint64_t nodeid, uint64_t count) {
   auto known = known_.find(nodeid);
   if (known == known_.end() || count < rows_->ToldOf(nodeid)) return rows_->Forget(nodeid, count);
-  // The kernel still knows names in it: who has them from now on is JavaScript's to decide.
+  rows_->Part(known->second.number);
+  // The kernel still knows files that have names in it: who has them from now on is JavaScript's to decide.
   if (known->second.told.back() > 0) return false;
   const bool settled = rows_->Forget(nodeid, count);
   Take(nodeid);

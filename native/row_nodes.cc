@@ -1,5 +1,5 @@
-// One statx for each. What is not plain (a file with several links, or with holes where another file's data may belong; a large
-// directory; flags that protect) is JavaScript's.
+// One statx for each. What is not plain (a file with holes where another file's data may belong; a large directory; flags that
+// protect) is JavaScript's.
 
 #include "row_nodes.h"
 
@@ -25,7 +25,6 @@ constexpr uint64_t kBlock = 512;
 constexpr uint64_t kLarge = 256 << 10;
 
 bool IsPlainFile(const struct statx& stx) {
-  if (stx.stx_nlink != 1) return false;
   return !S_ISREG(stx.stx_mode) || stx.stx_blocks * kBlock >= stx.stx_size;
 }
 
@@ -74,8 +73,9 @@ const RowNodes::Rows* RowNodes::RowsOf(uint64_t number) const {
   return found == rows_.end() ? nullptr : &found->second;
 }
 
-void RowNodes::Tell(const Rows& rows, size_t row) {
-  if (rows.told[row]++ == 0) rows.told[rows.count]++;
+void RowNodes::Tell(const Rows& rows, size_t row, uint32_t count) {
+  if (rows.told[row] == 0) rows.told[rows.count]++;
+  rows.told[row] += count;
 }
 
 void RowNodes::Untell(const Rows& rows, size_t row, uint64_t count) {
@@ -112,14 +112,18 @@ bool RowNodes::Stat(const Directory& directory, const Rows& rows, size_t row, st
 
 bool RowNodes::Fill(const Directory& directory, const Rows& rows, size_t row, fuse::EntryOut* out) {
   struct statx stx;
-  if (!Stat(directory, rows, row, &stx)) return false;
+  if (!Stat(directory, rows, row, &stx) || IsLinked(stx)) return false;
+  Show(directory, rows.IdOf(directory.number, row), stx, out);
+  return true;
+}
+
+void RowNodes::Show(const Directory& directory, uint64_t nodeid, const struct statx& stx, fuse::EntryOut* out) {
   const Validity valid(directory.valid);
   *out = {};
-  out->nodeid = rows.IdOf(directory.number, row);
+  out->nodeid = nodeid;
   out->entry_valid = out->attr_valid = valid.seconds;
   out->entry_valid_nsec = out->attr_valid_nsec = valid.nanoseconds;
   out->attr = AttrOf(stx);
-  return true;
 }
 
 bool RowNodes::Attributes(const fuse::InHeader& header) {
@@ -146,12 +150,34 @@ bool RowNodes::Lookup(const fuse::InHeader& header, const HashedName& name) {
   if (served == served_.end()) return false;
   const Rows& rows = rows_.at(served->second.number);
   const size_t row = rows.table.Find(name, rows.count);
-  fuse::EntryOut out;
-  if (row == rows.count || !Fill(served->second, rows, row, &out)) return false;
+  if (row == rows.count || !Found(header, served->second, rows, row)) return false;
   counters_->found++;
   if (rows.table.kinds[row] != DT_DIR) habit_->Asked(header.nodeid);
-  if (answers_->Reply(header.unique, &out, sizeof out)) Tell(rows, row);
   return true;
+}
+
+// Answers a LOOKUP of the row, if that can be done.
+bool RowNodes::Found(const fuse::InHeader& header, const Directory& directory, const Rows& rows, size_t row) {
+  struct statx stx;
+  if (!Stat(directory, rows, row, &stx)) return false;
+  const uint64_t own = rows.IdOf(directory.number, row);
+  const std::string identity = IsLinked(stx) ? RowLinks::IdentityOf(stx) : "";
+  const uint64_t nodeid = identity.empty() ? own : links_.NodeFor(identity, own);
+  const Rows* first = RowsOf(nodeid >> kRowBits);
+  if (nodeid == 0 || first == nullptr) return false;
+  fuse::EntryOut out;
+  Show(directory, nodeid, stx, &out);
+  if (!answers_->Reply(header.unique, &out, sizeof out)) return true;
+  Tell(*first, RowOf(nodeid));
+  if (!identity.empty() && links_.Lead(identity, own, nodeid)) Tell(rows, row, Rows::kLeads);
+  return true;
+}
+
+void RowNodes::Unlead(const std::vector<uint64_t>& names) {
+  for (uint64_t row : names) {
+    const Rows* rows = RowsOf(row >> kRowBits);
+    if (rows != nullptr) Untell(*rows, RowOf(row), Rows::kLeads);
+  }
 }
 
 uint8_t* RowNodes::KindOf(uint64_t nodeid, const HashedName& name) const {
@@ -159,7 +185,8 @@ uint8_t* RowNodes::KindOf(uint64_t nodeid, const HashedName& name) const {
   if (served == served_.end()) return nullptr;
   const Rows& rows = rows_.at(served->second.number);
   const size_t row = rows.table.Find(name, rows.count);
-  if (row == rows.count || rows.told[row] == 0) return nullptr;
+  if (row == rows.count || rows.told[row] == 0 || rows.told[row] == Rows::kLeads) return nullptr;
+  if (links_.Has(rows.IdOf(served->second.number, row))) return nullptr;
   uint8_t* kind = rows.table.kinds + row;
   return *kind == DT_REG || *kind == DT_LNK ? kind : nullptr;
 }
@@ -227,6 +254,8 @@ bool RowNodes::Forget(uint64_t nodeid, uint64_t count) {
   if (ToldOf(nodeid) == 0) return false;
   const Rows& rows = rows_.at(nodeid >> kRowBits);
   Untell(rows, RowOf(nodeid), count);
+  const auto linked = rows.told[RowOf(nodeid)] > 0 ? std::nullopt : links_.Take(nodeid);
+  if (linked) Unlead(linked->names);
   return rows.told[RowOf(nodeid)] > 0 || rows.live() > 0 || rows.own;
 }
 

@@ -17,6 +17,7 @@
 #include "fuse_abi.h"
 #include "listing_habit.h"
 #include "name_table.h"
+#include "row_links.h"
 
 namespace stratafs {
 
@@ -33,6 +34,9 @@ class RowNodes {
     uint64_t nodeid;
     // JavaScript does not know the table.
     bool own;
+
+    // What `told` has of a row that leads to another's node (row_links.h).
+    static constexpr uint32_t kLeads = uint32_t{1} << 31;
 
     size_t live() const { return told[count]; }
     uint64_t IdOf(uint64_t number, size_t row) const { return number << kRowBits | row; }
@@ -76,10 +80,10 @@ class RowNodes {
   // Lists rows until one is left to JavaScript, or does not fit; how many. They come with their attributes, but for kinds at which
   // the cells stop.
   uint32_t Put(uint64_t nodeid, uint8_t* into, PutCells* cells);
-  // The same of one row; false where it is not, or may not be, plain.
+  // The same of one row; false where it is not, or may not be, plain, or has several links.
   static bool Fill(const Directory& directory, const Rows& rows, size_t row, fuse::EntryOut* out);
-  // Kernel and JavaScript are told of a row once more, or of so many times less.
-  static void Tell(const Rows& rows, size_t row);
+  // Kernel and JavaScript are told of a row so many times more, or less.
+  static void Tell(const Rows& rows, size_t row, uint32_t count = 1);
   static void Untell(const Rows& rows, size_t row, uint64_t count);
 
   // True when the request was answered.
@@ -87,7 +91,7 @@ class RowNodes {
   // The same of GETATTR and STATX.
   bool Attributes(const fuse::InHeader& header);
   // The kind of the row of directory `nodeid` that has this name and that the kernel knows as that; null: there is none. With
-  // kTaken it is JavaScript's.
+  // kTaken it is JavaScript's. None of a file with several links.
   uint8_t* KindOf(uint64_t nodeid, const HashedName& name) const;
   // The directory of a plain file, whose name, a 0 behind it, goes to `name` (kNameMax and 1 bytes); -1: none of that
   // nodeid, or it is JavaScript's.
@@ -101,11 +105,22 @@ class RowNodes {
   // True when nobody else has to hear of it. The last row of a table that is forgotten is told.
   bool Forget(uint64_t nodeid, uint64_t count);
 
+  // No name of this table's directory is known to the kernel: none leads to another's node any more.
+  void Part(uint64_t number) { Unlead(links_.Part(number << kRowBits, (number + 1) << kRowBits)); }
+
+  RowLinks& links() { return links_; }
+  // Rows of a table that are files with several links.
+  std::vector<uint64_t> LinkedIn(uint64_t number) const { return links_.Between(number << kRowBits, (number + 1) << kRowBits); }
+
  private:
   static constexpr unsigned kRowBits = 21;
 
   static size_t RowOf(uint64_t nodeid) { return nodeid & ((uint64_t{1} << kRowBits) - 1); }
   static bool Stat(const Directory& directory, const Rows& rows, size_t row, struct statx* out);
+  static bool IsLinked(const struct statx& stx) { return !S_ISDIR(stx.stx_mode) && stx.stx_nlink > 1; }
+  static void Show(const Directory& directory, uint64_t nodeid, const struct statx& stx, fuse::EntryOut* out);
+  bool Found(const fuse::InHeader& header, const Directory& directory, const Rows& rows, size_t row);
+  void Unlead(const std::vector<uint64_t>& names);
   static int NameIn(const Directory& directory, const NameTable& table, size_t row, char* name);
 
   Answers* const answers_;
@@ -113,6 +128,7 @@ class RowNodes {
   ListingHabit* const habit_;
   std::unordered_map<uint64_t, Rows> rows_;         // by number
   std::unordered_map<uint64_t, Directory> served_;  // by nodeid
+  RowLinks links_;
 };
 
 }  // namespace stratafs

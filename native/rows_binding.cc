@@ -9,6 +9,15 @@
 #include "name_table_args.h"
 
 namespace stratafs {
+namespace {
+
+// A Float64Array.
+napi_value NumbersOf(napi_env env, const std::vector<uint64_t>& ids) {
+  const std::vector<double> numbers(ids.begin(), ids.end());
+  return CopyToTypedArray(env, napi_float64_array, 8, numbers.data(), numbers.size());
+}
+
+}  // namespace
 
 napi_value ServeRows(Args& args, Channel& channel) {
   int64_t nodeid = args.I64(0), number = args.I64(1);
@@ -80,7 +89,7 @@ napi_value RowsIn(Args& args, Channel& channel) {
   return Number(args.env(), static_cast<double>(channel.plane().row_directories().DirectoryOf(static_cast<uint64_t>(number))));
 }
 
-// { number, table, told, more, parts }, or null
+// { number, table, told, more, parts, linked }, or null
 napi_value TakeRows(Args& args, Channel& channel) {
   int64_t nodeid = args.I64(0);
   if (!args.ok()) return args.Refuse();
@@ -101,6 +110,51 @@ napi_value TakeRows(Args& args, Channel& channel) {
   SetNamed(args.env(), out, "more",
            CopyToTypedArray(args.env(), napi_uint32_array, 4, entered->more.data(), entered->more.size()));
   SetNamed(args.env(), out, "parts", CopyToTypedArray(args.env(), napi_int32_array, 4, parts.data(), parts.size()));
+  SetNamed(args.env(), out, "linked", NumbersOf(args.env(), channel.plane().row_nodes().LinkedIn(entered->number)));
+  return out;
+}
+
+napi_value AllowLinks(Args& args, Channel& channel) {
+  const bool allowed = args.Bool(0);
+  if (!args.ok()) return args.Refuse();
+  channel.plane().row_nodes().links().Allow(allowed);
+  return Undefined(args.env());
+}
+
+napi_value OwnLinks(Args& args, Channel& channel) {
+  ByteString identity;
+  args.Text(0, &identity);
+  const bool owned = args.Bool(1);
+  if (!args.ok()) return args.Refuse();
+  channel.plane().row_nodes().links().Own(identity.c_str(), owned);
+  return Undefined(args.env());
+}
+
+napi_value LinkedNode(Args& args, Channel& channel) {
+  ByteString identity;
+  args.Text(0, &identity);
+  if (!args.ok()) return args.Refuse();
+  return Number(args.env(), static_cast<double>(channel.plane().row_nodes().links().NodeOf(identity.c_str())));
+}
+
+napi_value LedTo(Args& args, Channel& channel) {
+  int64_t row = args.I64(0);
+  if (!args.ok()) return args.Refuse();
+  return Number(args.env(), static_cast<double>(channel.plane().row_nodes().links().LedTo(static_cast<uint64_t>(row))));
+}
+
+// { identity, names }, or null
+napi_value TakeLinks(Args& args, Channel& channel) {
+  int64_t nodeid = args.I64(0);
+  if (!args.ok()) return args.Refuse();
+  napi_value out = nullptr, identity = nullptr;
+  const auto file = channel.plane().row_nodes().links().Take(static_cast<uint64_t>(nodeid));
+  napi_get_null(args.env(), &out);
+  if (!file) return out;
+  napi_create_string_latin1(args.env(), file->identity.data(), file->identity.size(), &identity);
+  napi_create_object(args.env(), &out);
+  SetNamed(args.env(), out, "identity", identity);
+  SetNamed(args.env(), out, "names", NumbersOf(args.env(), file->names));
   return out;
 }
 

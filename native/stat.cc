@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#include "attributes.h"
 #include "calls.h"
 #include "modules.h"
 #include "node_api_util.h"
@@ -20,11 +21,6 @@ constexpr int kStatFlags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT
 #define STATX_MNT_ID 0x1000U
 #endif
 constexpr unsigned kStatMask = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID;
-
-// The kernel's new_encode_dev, which is also what FUSE puts in rdev.
-uint32_t EncodeDev(uint32_t major, uint32_t minor) {
-  return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
-}
 
 void Put64(uint32_t* words, Word at, uint64_t value) {
   words[at] = static_cast<uint32_t>(value);

@@ -86,6 +86,22 @@ export class ScriptPlane implements DataPlane {
     return 0;
   }
 
+  allowLinks(): void {}
+
+  ownLinks(): void {}
+
+  linkedNode(): number {
+    return 0;
+  }
+
+  ledTo(): number {
+    return 0;
+  }
+
+  takeLinks(): null {
+    return null;
+  }
+
   takeOpen(): null {
     return null;
   }

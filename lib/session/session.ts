@@ -146,6 +146,7 @@ export class Session {
       // Who changes what single calls do is to see each of them.
       if (this.#u.sys === syscalls) {
         enterRows(this.#channel);
+        this.#u.plane.allowLinks(!this.#u.indexed);
         changes.begin(this.#u, this.#channel, this.#validity);
       }
     }

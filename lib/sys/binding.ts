@@ -144,6 +144,19 @@ export interface NativeChannel {
   takeRows(nodeid: number): EnteredRows | null;
   /** Rows that the kernel knows in such directories. */
   liveRows(): number;
+  /**
+   * Whether rows may be files with several links; at first they may not. All names of one lead to the node of the row by which it
+   * was found first; `told` has LED of the others.
+   */
+  allowLinks(allowed: boolean): void;
+  /** We have an object of the file with this Stat.identity(), or have it no longer: its names are ours. */
+  ownLinks(identity: string, owned: boolean): void;
+  /** The row's node by which such a file is known; 0: none. */
+  linkedNode(identity: string): number;
+  /** The node to which a row with LED leads, whose own nodeid would be `row`; 0: none. */
+  ledTo(row: number): number;
+  /** What is known of the file `nodeid` is ours from now on; null: it has no several links. */
+  takeLinks(nodeid: number): LinkedRow | null;
   /** A listing of directory `nodeid`, which has `names` names, begins: whether it is worth coming with attributes. */
   beginListing(nodeid: number, names: number): boolean;
   /** Whether it goes on so. */
@@ -178,6 +191,15 @@ export interface EnteredRows {
   readonly told: Uint32Array;
   readonly more: Uint32Array;
   readonly parts: Int32Array;
+  /** Nodeids of its rows that are files with several links, those with LED included. */
+  readonly linked: Float64Array;
+}
+
+/** A file with several links. */
+export interface LinkedRow {
+  readonly identity: string;
+  /** What would be the nodeids of rows that lead to its node. */
+  readonly names: Float64Array;
 }
 
 /** The names of several directories. */

@@ -19,6 +19,7 @@ import { DirFds, LayerDir } from './dir-fds.js';
 import { type Features, mapsFewIds, probeFeatures, readOnlyFeatures } from './features.js';
 import { forgetNode } from './forget.js';
 import { release, takeOver } from './handles.js';
+import { addName, identify } from './hard-links.js';
 import { idViews } from './ids-mapping.js';
 import { DirNode, type FileHandle, FileNode, type Inode } from './inode.js';
 import { InodeNumbers, loadHasher } from './inode-numbers.js';
@@ -250,7 +251,11 @@ function weave(parts: Parts): Union {
   numbers.mix(scratch.dev, scratch.inoLow, scratch.inoHigh);
   root.inoLow = numbers.low;
   root.inoHigh = numbers.high;
-  const rowNodes = new RowNodes((node, opened) => takeOver(u, node, opened));
+  const rowNodes = new RowNodes({
+    opened: (node, file) => takeOver(u, node, file),
+    linked: (node, identity) => identify(u, node, identity),
+    named: addName,
+  });
   const u: Union = {
     ...parts,
     indexed: parts.index !== null && (parts.workdir === null || !isEmpty(sys, parts.index.layer.fd)),

@@ -272,6 +272,8 @@ function publish(u: Union, node: FileNode, made: Made, parentUpper: LayerDir): v
     const linked = u.sys.linkAt(made.fd, made.name, index.layer.fd, hex);
     if (linked < 0 && linked !== -errno.EEXIST) check(linked, 'copy-up index');
     u.indexed = true;
+    // Any lower file with several links may be that copy from now on.
+    u.plane.allowLinks(false);
     // Another copy that is there already says itself where its data is.
     moveTo(u, node, index, hex, linked < 0 ? undefined : data);
     node.extraLinks = extra;

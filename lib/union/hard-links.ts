@@ -64,11 +64,14 @@ export function identify(u: Union, node: FileNode, key: string): void {
   node.identities ??= [];
   node.identities.push(key);
   u.hardLinks.set(key, node);
+  u.plane.ownLinks(key, true);
 }
 
 export function unidentify(u: Union, node: FileNode): void {
   for (const key of node.identities ?? []) {
-    if (u.hardLinks.get(key) === node) u.hardLinks.delete(key);
+    if (u.hardLinks.get(key) !== node) continue;
+    u.hardLinks.delete(key);
+    u.plane.ownLinks(key, false);
   }
   node.identities = null;
 }

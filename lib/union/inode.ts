@@ -171,7 +171,9 @@ export class Names {
 
   /** `entry` of `name` shows no node any more: a packed name that did not change needs no object. */
   release(name: string, entry: Entry): void {
-    if (this.packedDirs.includes(entry.dir) && !entry.ours && entry.kind !== WHITEOUT) this.#unpacked.delete(name);
+    if (!this.packedDirs.includes(entry.dir) || entry.ours || entry.kind === WHITEOUT) return;
+    this.#unpacked.delete(name);
+    this.packed?.giveBack(this.packed.find(name));
   }
 
   /** Names that show nodes. */

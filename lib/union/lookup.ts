@@ -113,7 +113,9 @@ function setNumber(u: Union, node: Inode, stat: Stat): void {
 
 function newFile(u: Union, dir: DirNode, name: string, entry: Entry, stat: Stat): FileNode {
   if (stat.nlink > 1 || u.hardLinks.size > 0) {
-    const shared = sharedNode(u, stat.identity(), dir, name);
+    const identity = stat.identity();
+    if (stat.nlink > 1) u.rowNodes.wakeLinks(u, identity);
+    const shared = sharedNode(u, identity, dir, name);
     if (shared !== null) {
       // Its directory was forgotten, or it had no name: it is found by this one again.
       const isBeside = entry.dir.layer.writable === shared.inUpper;

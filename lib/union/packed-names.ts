@@ -325,6 +325,11 @@ export class PackedNames {
     return record;
   }
 
+  /** The object is gone, and the row tells all again. */
+  giveBack(at: number): void {
+    if (at >= 0) this.#columns.kinds[at] = (this.#columns.kinds[at] as number) & ~TAKEN;
+  }
+
   #isAt(at: number, name: string): boolean {
     const { bytes, ends } = this.#columns;
     const start = at === 0 ? 0 : (ends[at - 1] as number);

@@ -17,6 +17,8 @@ import { PackedNames } from './packed-names.js';
 const ROWS = 1 << 21;
 /** Nodeids of tables lie above all others. */
 const FIRST_TABLE = 1 << 20;
+/** In Held.told: the row leads to another row's node. native/row_nodes.h has it too. */
+const LED = 2 ** 31;
 /** One name asked for is worth opening so many directories. */
 const LAYERS_A_NAME = 4;
 
@@ -30,8 +32,19 @@ interface Around {
   readonly nodes: Pick<NodeTable<Inode>, 'get' | 'take'>;
   readonly plane: Pick<
     NativeChannel,
-    'serveRows' | 'endRows' | 'dropRows' | 'allowRows' | 'rowsIn' | 'takeRows' | 'takeOpen' | 'liveRows'
+    | ('serveRows' | 'endRows' | 'dropRows' | 'allowRows' | 'rowsIn' | 'takeRows' | 'takeOpen' | 'liveRows')
+    | ('linkedNode' | 'ledTo' | 'takeLinks')
   >;
+}
+
+/** What of a row is told when it becomes an object. */
+interface Met {
+  /** It is open. */
+  opened(node: FileNode, file: OpenedFile): void;
+  /** It has several links. */
+  linked(node: FileNode, identity: string): void;
+  /** And is known by this name, too. */
+  named(node: FileNode, dir: DirNode, name: string): void;
 }
 
 /** The directory of `parent` that `entry` shows; which of the deeper ones belong to it is not settled. */
@@ -115,11 +128,10 @@ export class RowNodes {
   #next = FIRST_TABLE;
   /** Where rows are; null: there are none. */
   #around: Around | null = null;
-  readonly #onOpen: (node: FileNode, file: OpenedFile) => void;
+  readonly #met: Met;
 
-  /** `onOpen` hears of rows that were open before they became objects. */
-  constructor(onOpen: (node: FileNode, file: OpenedFile) => void) {
-    this.#onOpen = onOpen;
+  constructor(met: Met) {
+    this.#met = met;
   }
 
   /** Nodes without an object. */
@@ -183,6 +195,12 @@ export class RowNodes {
     return held.index.entries.packedAt(row)?.entry.node as Inode;
   }
 
+  /** The file of this identity becomes an object if it is a row. */
+  wakeLinks({ plane }: { readonly plane: Pick<NativeChannel, 'linkedNode'> }, identity: string): void {
+    const id = plane.linkedNode(identity);
+    if (id !== 0) this.node(id);
+  }
+
   /** A table that the data plane has made comes along with its directory. */
   #tableOf(number: number): Held | undefined {
     const known = this.#tables.get(number);
@@ -217,6 +235,10 @@ export class RowNodes {
   /** Asks the host nothing: what was shown of a row was what a bare file or directory of a lower has. */
   #make(held: Held, row: number, name: string, entry: Entry): void {
     const u = this.#around as Around;
+    if (held.told[row] === LED) {
+      this.#makeLed(u, held, row, name, entry);
+      return;
+    }
     const node =
       entry.kind === DT_DIR ? unsettledDirectory(u.layers, held.dir, name, entry) : fileOf(held, name, entry);
     node.inoLow = entry.inoLow;
@@ -227,8 +249,35 @@ export class RowNodes {
     held.index.entries.keep(name, entry);
     u.nodes.take(node, nodeId(held.number * ROWS + row), held.told[row] as number);
     held.keep(row, 0);
-    if (node instanceof FileNode) this.#takeOpen(u, node);
-    else this.#takeEntered(u, node);
+    if (node instanceof FileNode) {
+      this.#takeLinks(u, node);
+      this.#takeOpen(u, node);
+    } else this.#takeEntered(u, node);
+  }
+
+  /** The row leads to another row's node, which becomes an object and takes this name, too. */
+  #makeLed({ plane }: Around, held: Held, row: number, name: string, entry: Entry): void {
+    held.keep(row, 0);
+    held.index.entries.keep(name, entry);
+    this.node(plane.ledTo(held.number * ROWS + row));
+  }
+
+  #takeLinks({ plane }: Around, node: FileNode): void {
+    const file = plane.takeLinks(node.id);
+    if (file === null) return;
+    this.#met.linked(node, file.identity);
+    for (const id of file.names) {
+      const held = this.#tableOf(Math.floor(id / ROWS));
+      if (held === undefined) continue;
+      const row = id % ROWS;
+      if (held.told[row] !== 0) held.keep(row, 0);
+      const found = held.index.entries.packedAt(row);
+      if (found === null || found.entry.node !== null) continue;
+      this.#met.named(node, held.dir, found.name);
+      found.entry.node = node;
+      held.index.liveNodes += 1;
+      held.index.entries.keep(found.name, found.entry);
+    }
   }
 
   #takeOpen({ plane }: Around, node: FileNode): void {
@@ -236,14 +285,14 @@ export class RowNodes {
     if (opened === null) return;
     // It was asked.
     node.data ??= null;
-    this.#onOpen(node, opened);
+    this.#met.opened(node, opened);
   }
 
   /** A directory that the data plane has entered has no marks in any of its layers, and no names but rows. */
   #takeEntered(u: Around, node: DirNode): void {
     const entered = u.plane.takeRows(node.id);
     if (entered === null) return;
-    const { number, table, told, more, parts } = entered;
+    const { number, table, told, more, parts, linked } = entered;
     node.stack.push(...(node.candidates ?? []));
     node.candidates = null;
     for (const [source, part] of node.stack.entries()) {
@@ -256,6 +305,7 @@ export class RowNodes {
     index.entries.pack(packed, node.stack);
     node.index = index;
     this.#hold(node, index, number, told);
+    for (const id of linked) index.entries.packedAt(id % ROWS);
   }
 }
 

@@ -34,6 +34,7 @@ export type DataPlane = Pick<
   | ('mirror' | 'mirrorDirectory' | 'unmirror' | 'hide')
   | ('serveRows' | 'endRows' | 'dropRows' | 'putRows' | 'listed')
   | ('allowRows' | 'rowsIn' | 'takeRows' | 'liveRows')
+  | ('allowLinks' | 'ownLinks' | 'linkedNode' | 'ledTo' | 'takeLinks')
   | ('takeOpen' | 'nodeOfOpen' | 'openRows')
   | ('beginListing' | 'fillsListing' | 'askedIn')
   | ('backingOpen' | 'backingClose')

@@ -1,6 +1,6 @@
 // The data plane of unions that nobody serves: keeps what it is told, answers nothing.
 
-import type { EnteredRows, OpenedFile } from '../../lib/sys/binding.js';
+import type { EnteredRows, LinkedRow, OpenedFile } from '../../lib/sys/binding.js';
 import { syscalls } from '../../lib/sys/syscalls.js';
 import type { DataPlane } from '../../lib/union/union.js';
 
@@ -141,6 +141,40 @@ export class FakePlane implements DataPlane {
     let sum = 0;
     for (const { told } of this.entered.values()) sum += told.at(-1) as number;
     return sum;
+  }
+
+  /** Files with several links may be rows. */
+  links = false;
+
+  allowLinks(allowed: boolean): void {
+    this.links = allowed;
+  }
+
+  /** Such files that are objects, by identity. */
+  readonly owned = new Set<string>();
+
+  ownLinks(identity: string, owned: boolean): void {
+    if (owned) this.owned.add(identity);
+    else this.owned.delete(identity);
+  }
+
+  /** Such files that are rows, by nodeid. */
+  readonly linked = new Map<number, LinkedRow>();
+
+  linkedNode(identity: string): number {
+    for (const [nodeid, file] of this.linked) if (file.identity === identity) return nodeid;
+    return 0;
+  }
+
+  ledTo(row: number): number {
+    for (const [nodeid, { names }] of this.linked) if (names.includes(row)) return nodeid;
+    return 0;
+  }
+
+  takeLinks(nodeid: number): LinkedRow | null {
+    const file = this.linked.get(nodeid) ?? null;
+    this.linked.delete(nodeid);
+    return file;
   }
 
   /** Rows that are open without us, by nodeid. */

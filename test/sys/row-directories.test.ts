@@ -1,7 +1,7 @@
 // Plain directories that are rows, entered by the addon on a real mount served by this process and used by others: what is answered
 // there, which directories are left to JavaScript, what it takes over, and what is forgotten.
 
-import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { DT_CHR, DT_DIR, S_IFCHR } from '../../lib/sys/constants.js';
@@ -16,6 +16,8 @@ import { op, run, type TinyServer } from './tiny-server.js';
 const skip = sys.geteuid() !== 0 && 'needs root';
 const ROWS = 2 ** 21;
 const MOST = 20;
+/** Of a row that leads to another one's node. */
+const LED = 2 ** 31;
 const { hash } = await InodeNumbers.create(sys, []);
 const asked = (server: TinyServer): number =>
   server.count(op.LOOKUP) + server.count(op.READDIR) + server.count(op.READDIRPLUS);
@@ -152,6 +154,31 @@ test('JavaScript takes one over with all that is known of it', { skip }, async (
     for (const part of [...parts, ...(channel.takeRows(below)?.parts ?? [])]) sys.close(part);
   });
   t.same(left, []);
+});
+
+test('files with several links are told of with each directory that has one of their names', { skip }, async (t) => {
+  await entering(
+    ['dir', 'other'],
+    async (server, lower) => {
+      const { channel } = server;
+      channel.allowLinks(true);
+      const [a, b] = ['dir/a', 'other/linked'].map((name) => join(server.mountpoint, name)) as [string, string];
+      await run('stat', a, b);
+      t.equal((await run('test', a, '-ef', b)).code, 0);
+      t.equal(asked(server), 0);
+      t.equal(channel.liveRows(), 2);
+      const [dir, other] = ['dir', 'other'].map((name) => channel.takeRows(NUMBER * ROWS + lower.packed.find(name)));
+      const file = dir?.linked[0] as number;
+      const name = other?.linked[0] as number;
+      t.same([dir?.linked.length, other?.linked.length], [1, 1]);
+      t.equal(dir?.told[file % ROWS], 2);
+      t.equal(other?.told[name % ROWS], LED);
+      t.equal(channel.ledTo(name), file);
+      t.same([...(channel.takeLinks(file)?.names ?? [])], [name]);
+      for (const part of [...(dir?.parts ?? []), ...(other?.parts ?? [])]) sys.close(part);
+    },
+    (path) => linkSync(join(path, 'dir', 'a'), join(path, 'other', 'linked')),
+  );
 });
 
 test('what the kernel forgets goes, a directory with its names', { skip }, async (t) => {

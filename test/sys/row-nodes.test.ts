@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { DT_DIR } from '../../lib/sys/constants.js';
 import { PUT } from '../../lib/sys/name-tables.js';
+import { Stat } from '../../lib/sys/stat.js';
 import { syscalls as sys } from '../../lib/sys/syscalls.js';
 import { eventually } from '../support/expect.js';
 import { type Lower, NUMBER, servingLower } from './lower-rows.js';
@@ -14,6 +15,8 @@ import { op, run, type TinyServer } from './tiny-server.js';
 const skip = sys.geteuid() !== 0 && 'needs root';
 const ROWS = 2 ** 21;
 const BATCH_FORGET = 42;
+/** Of a row that leads to another one's node. */
+const LED = 2 ** 31;
 
 async function forgetAll(): Promise<void> {
   writeFileSync('/proc/sys/vm/drop_caches', '2');
@@ -137,6 +140,72 @@ test('rows are listed with their attributes, up to one that is not plain', { ski
     cells.set([0, 100, 0, packed.count, 0, 128]);
     t.equal(server.channel.putRows(1, into, cells), 0, 'no room');
     t.equal(server.channel.putRows(7, into, cells), 0, 'a directory that nobody told of');
+  });
+});
+
+/** Stat.identity() of a name. */
+function identityOf(lower: Lower, name: string): string {
+  const stat = new Stat();
+  sys.statAt(lower.fd, name, stat);
+  return stat.identity();
+}
+
+test('all names of a file with several links are one node, once that is allowed', { skip }, async (t) => {
+  const left = await withLower(async (server, lower) => {
+    const { channel } = server;
+    lower.serve(server, Number.POSITIVE_INFINITY);
+    channel.allowLinks(true);
+    const idOf = (name: string): number => NUMBER * ROWS + lower.packed.find(name);
+    const identity = identityOf(lower, 'several');
+    const [several, link] = ['several', 'link'].map((name) => join(server.mountpoint, name)) as [string, string];
+    for (let round = 0; round < 3; round += 1) {
+      t.equal(channel.linkedNode(identity), 0);
+      await run('stat', link, several, link);
+      t.same([lower.toldOf('link'), lower.toldOf('several'), lower.told.at(-1)], [2, LED, 2]);
+      t.equal(channel.linkedNode(identity), idOf('link'));
+      t.equal(channel.ledTo(idOf('several')), idOf('link'));
+      t.equal(channel.ledTo(idOf('link')), 0);
+      t.equal((await run('test', link, '-ef', several)).code, 0);
+      await forgetAll();
+      t.ok(await eventually(() => lower.told.every((count) => count === 0)), 'all of it is forgotten');
+    }
+    t.equal(server.count(op.LOOKUP), 0);
+    await run('stat', several, link);
+    t.same([lower.toldOf('several'), lower.toldOf('link')], [2, LED]);
+    t.equal(channel.takeLinks(idOf('link')), null);
+    const taken = channel.takeLinks(idOf('several'));
+    t.same([taken?.identity, [...(taken?.names ?? [])]], [identity, [idOf('link')]]);
+    t.equal(channel.takeLinks(idOf('several')), null, 'once');
+    t.equal(channel.linkedNode(identity), 0);
+    t.equal(channel.ledTo(idOf('link')), 0);
+  });
+  t.same(left, []);
+});
+
+test('but not of one that JavaScript has an object of, and none is found while that is not allowed', {
+  skip,
+}, async (t) => {
+  await withLower(async (server, lower) => {
+    const { channel } = server;
+    lower.serve(server, Number.POSITIVE_INFINITY);
+    channel.allowLinks(true);
+    const identity = identityOf(lower, 'several');
+    const [several, link] = ['several', 'link'].map((name) => join(server.mountpoint, name)) as [string, string];
+    channel.ownLinks(identity, true);
+    await run('stat', several);
+    t.equal(server.count(op.LOOKUP), 1);
+    channel.ownLinks(identity, false);
+    await run('stat', several);
+    t.equal(server.count(op.LOOKUP), 1);
+    channel.ownLinks(identity, true);
+    t.not(channel.linkedNode(identity), 0, 'one that is a row stays one');
+    channel.allowLinks(false);
+    await run('stat', link);
+    t.equal(server.count(op.LOOKUP), 1, 'and its names are still found');
+    await forgetAll();
+    t.ok(await eventually(() => lower.told.at(-1) === 0));
+    await run('stat', link);
+    t.equal(server.count(op.LOOKUP), 2);
   });
 });
 

@@ -286,7 +286,7 @@ function entered(w: TempUnion, id: number, number: number, paths: readonly strin
   }
   const { table, count, more } = mergeNames(records, Uint32Array.from(ranges), '.wh.');
   const told = new Uint32Array(count + 1);
-  w.plane.entered.set(id, { number, table: table as ArrayBuffer, told, more, parts });
+  w.plane.entered.set(id, { number, table: table as ArrayBuffer, told, more, parts, linked: new Float64Array(0) });
   const packed = PackedNames.of(table as ArrayBuffer, count, w.u.numbers.hash, more);
   return (name) => {
     const at = packed.find(name);
@@ -347,4 +347,78 @@ unionTest(t, 'changes reach one that was entered', { ...merged, upper: {} }, (t,
   t.equal(w.u.nodes.get(y.id), w.file('d/y'));
   t.equal(w.content(w.file('d/y')), 'of the second');
   t.same(namesOf(w, node), ['below']);
+});
+
+const LED = 2 ** 31;
+const shared: Layout = {
+  lowers: [
+    {
+      d: dir({ ...files(0, 4), one: file('linked'), two: hardlink('d/one'), sub: dir({ three: hardlink('d/one') }) }),
+    },
+  ],
+  upper: {},
+};
+
+/** Stat.identity() of the file. */
+function identityIn(w: TempUnion): string {
+  syscalls.statAt(-100, join(w.lowers[0] as string, 'd/one'), w.stat);
+  return w.stat.identity();
+}
+
+/** `row` as the data plane would let it lead to `first`, of which the kernel was told by that name, too. */
+function led(w: TempUnion, first: Row, row: Row): void {
+  first.told[first.at] = (first.told[first.at] as number) + 1;
+  row.told[row.at] = LED;
+  const { identity, names } = w.plane.linked.get(first.id) ?? { identity: identityIn(w), names: [] };
+  w.plane.linked.set(first.id, { identity, names: Float64Array.of(...names, row.id) });
+}
+
+/** Its names, as the kernel knows them. */
+const known = (node: FileNode): string[] =>
+  [node.name, ...(node.aliases ?? []).map(({ name }) => name)].filter((name) => name !== '').sort();
+
+for (const first of ['its node', 'the first name', 'another name', 'a name that nobody asked for']) {
+  unionTest(t, `a file with several links becomes one object, met by ${first}`, shared, (t, w) => {
+    const d = learned(w, 'd');
+    const one = found(w, d, 'one');
+    led(w, one, found(w, d, 'two'));
+    const sub = found(w, d, 'sub');
+    led(w, one, entered(w, sub.id, NUMBER, [join(w.lowers[0] as string, 'd/sub')])('three'));
+    const meet: Record<string, () => unknown> = {
+      'its node': () => w.u.nodes.get(one.id),
+      'the first name': () => lookup(w.u, d, 'one', w.stat),
+      'another name': () => lookup(w.u, d, 'two', w.stat),
+      'a name that nobody asked for': () => lookup(w.u, w.dir('d/sub'), 'three', w.stat),
+    };
+    const node = meet[first]?.() as FileNode;
+    t.equal(node.id, one.id);
+    t.equal(node.nlookup, 3);
+    t.same(known(node), ['one', 'three', 'two']);
+    t.ok(w.plane.owned.has(identityIn(w)), 'the data plane finds it no more');
+    for (const path of ['d/one', 'd/two', 'd/sub/three']) t.equal(w.file(path), node, path);
+    unlink(w.u, d, 'one');
+    t.same(known(node), ['three', 'two']);
+    t.equal(w.content(node), 'linked');
+    t.equal(one.told.at(-1), 0);
+    w.u.nodes.forget(node.id, 3);
+    t.notOk(w.plane.owned.has(identityIn(w)));
+    t.not(lookup(w.u, d, 'two', w.stat)?.id, one.id);
+  });
+}
+
+unionTest(t, 'a row tells all again once its object is gone', layout, (t, w) => {
+  const d = learned(w, 'd');
+  const { packed } = d.index?.entries ?? { packed: null };
+  const kindOf = (name: string): number =>
+    new Uint8Array(packed?.table as ArrayBuffer)[22 * (packed?.count ?? 0) + (packed?.find(name) ?? 0)] as number;
+  const before = kindOf('f3');
+  const [row, gone] = [found(w, d, 'f3'), found(w, d, 'f4')];
+  t.ok(w.u.nodes.get(row.id) instanceof FileNode);
+  t.not(kindOf('f3'), before);
+  w.u.nodes.forget(row.id, 1);
+  t.equal(kindOf('f3'), before);
+  unlink(w.u, d, 'f4');
+  w.u.nodes.forget(gone.id, 1);
+  t.equal(visibleEntry(w.u, d, 'f4'), null);
+  t.not(kindOf('f4'), before, 'not what has changed');
 });
