@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -73,6 +74,7 @@ class SecondReader {
   // Asks for help, which may come late or not at all.
   void Offer(Batch* batch) {
     if (!started_) started_ = StartQuietThread(&thread_, ThreadMain, this);
+    if (!started_ || !KeepAway()) return;
     pthread_mutex_lock(&mutex_);
     offered_ = batch;
     pthread_mutex_unlock(&mutex_);
@@ -90,6 +92,19 @@ class SecondReader {
   const uint8_t* room() const { return room_.get(); }
 
  private:
+  // The scheduler may wake it on the caller's processor, where it waits for whom it is to help, though others are idle (on small
+  // busy machines it does not look for those). False: there are no others.
+  bool KeepAway() {
+    const int here = sched_getcpu();
+    if (here == away_from_) return true;
+    cpu_set_t others;
+    if (here < 0 || sched_getaffinity(0, sizeof others, &others) < 0) return true;
+    CPU_CLR(here, &others);
+    if (CPU_COUNT(&others) == 0) return false;
+    if (pthread_setaffinity_np(thread_, sizeof others, &others) == 0) away_from_ = here;
+    return true;
+  }
+
   static void* ThreadMain(void* self) {
     pthread_setname_np(pthread_self(), "stratafs-names");
     static_cast<SecondReader*>(self)->Work();
@@ -124,6 +139,7 @@ class SecondReader {
 
   pthread_t thread_;
   bool started_ = false;
+  int away_from_ = -1;
   pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
   pthread_cond_t wake_ = PTHREAD_COND_INITIALIZER;
   pthread_cond_t idle_ = PTHREAD_COND_INITIALIZER;

@@ -29,6 +29,7 @@ function either(name: string, body: (t: Test, calls: CompoundCalls, dir: string,
   }
 }
 
+const BITS = [0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4];
 const times = { atime: 1_000_000_000, atimeNsec: 7, mtime: -5, mtimeNsec: 8 };
 
 function wanted(mode: number): Stat {
@@ -150,6 +151,24 @@ either('readDirectories of many', (t, calls, dir, d) => {
   t.equal(read(), 0, 'nor the first');
   t.equal(readdirSync('/proc/self/fd').length, open, 'no descriptor is left');
   for (const fd of parents) sys.close(fd);
+});
+
+/** How many processors a thread of this process may use. */
+function processorsOf(thread: string): number {
+  const mask = /^Cpus_allowed:\t(.*)$/m.exec(readFileSync(`/proc/self/task/${thread}/status`, 'latin1'))?.[1] ?? '';
+  return [...mask]
+    .filter((digit) => digit !== ',')
+    .reduce((sum, digit) => sum + (BITS[Number.parseInt(digit, 16)] as number), 0);
+}
+
+t.test('who helps to read many does so on another processor, if there is one', (t) => {
+  const all = processorsOf(`${process.pid}`);
+  const isHelper = (thread: string): boolean =>
+    readFileSync(`/proc/self/task/${thread}/comm`, 'latin1') === 'stratafs-names\n';
+  const helpers = readdirSync('/proc/self/task').filter(isHelper);
+  t.equal(helpers.length, 1);
+  for (const helper of helpers) t.equal(processorsOf(helper), Math.max(1, all - 1));
+  t.end();
 });
 
 either('copyUnnamed', (t, calls, dir, d) => {
