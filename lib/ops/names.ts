@@ -62,7 +62,10 @@ export function onLink(c: Context, r: Of<'LINK'>): void {
 }
 
 export function onUnlink(c: Context, r: Of<'UNLINK'>): void {
-  unlink(c.u, c.directory(r.nodeid), r.body.name);
+  const dir = c.directory(r.nodeid);
+  unlink(c.u, dir, r.body.name);
+  // Further ones may go without us.
+  c.u.rowNodes.learn(c.u, dir, 1, c.validity);
 }
 
 export function onRmdir(c: Context, r: Of<'RMDIR'>): void {

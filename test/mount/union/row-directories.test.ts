@@ -158,6 +158,19 @@ for (const known of [true, false]) {
   );
 }
 
+await t.test('all but the first names that are removed there go without JavaScript', (t) =>
+  onEach(t, ours, layers, async (m, t) => {
+    const a = m.client;
+    await walk(a, 'd1');
+    const names = ['own0', 'own1', 'own2', 'shared'].map((name) => `d1/sub/deep/${name}`);
+    for (const name of names) await ok(a.unlink(name));
+    const { removed = 0 } = await m.stats();
+    t.equal(removed, names.length - 1);
+    for (const name of names) await fails(a.lstat(name), 'ENOENT');
+    t.same(await m.tree(), await m.kernelTree());
+  }),
+);
+
 /** The server ends with as few nodes as it began with. */
 const forgotten = async (m: Mounted): Promise<boolean> => {
   await m.forget();
