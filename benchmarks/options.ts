@@ -21,7 +21,8 @@ Compares unions side by side: what is installed takes part, the report says what
   --output DIR       where DATE.json and DATE.html go
   --against OLD.json print what changed since that run
   --from FILE.json   measure nothing; report the run that wrote this file
-  --publish DIR      write charts and results to DIR, and the figures into ../README.md of it
+  --publish DIR      write charts and results to DIR, and the figures into ../README.md of it; families
+                     that were not measured stay as they were published
   --list             print cases and competitors, measure nothing`;
 
 export interface Options {

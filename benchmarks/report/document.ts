@@ -29,6 +29,8 @@ export interface Row {
   readonly better: 'lower' | 'higher';
   readonly axis?: Axis;
   readonly filesystem?: string;
+  /** Of the run that it comes from, where that is an earlier one: its date, ISO 8601, and the version of `stratafs` in it. */
+  readonly measured?: { readonly date: string; readonly version: string };
   readonly results: Readonly<Record<string, Result>>;
 }
 

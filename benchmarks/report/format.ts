@@ -27,6 +27,11 @@ export function spreadText(result: Result | undefined): string {
   return `${median} (${short(min)}–${short(max)})`;
 }
 
+/** An ISO date to the minute. */
+export function dateText(date: string): string {
+  return date.slice(0, 16).replace('T', ' ');
+}
+
 /** Columns padded to their widest cell; the first `left` are aligned to the left. */
 export function align(lines: readonly (readonly string[])[], left = 2): string[] {
   const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
@@ -55,7 +60,7 @@ export function settingLines(results: Results): [string, string][] {
   const { host, options } = setting;
   const versions = competitors.map(({ id, version }) => (version === undefined ? id : `${id}: ${version}`));
   return [
-    ['date', setting.date.slice(0, 16).replace('T', ' ')],
+    ['date', dateText(setting.date)],
     ['machine', `${host.cpu}, ${host.cores} cores, ${Math.round(host.memory / 2 ** 30)} GiB`],
     ['kernel', host.kernel],
     ['Node', host.node],

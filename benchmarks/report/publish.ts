@@ -1,16 +1,18 @@
 // The figures of benchmarks/README.md: charts as SVG files, the results as JSON for --against, and the part of the page between two
-// marks. One run writes all of it, so that text and charts cannot come from different runs.
+// marks. All of it is written at once, so that text and charts of a family cannot come from different runs. Families that a run did not
+// measure stay as they were published, and say of which run they are.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { families } from '../cases/case.js';
 import { type Draw, lineChart, ratioChart } from './charts.js';
-import type { Contestant, Results, Row } from './document.js';
+import { type Contestant, parseResults, type Results, type Row } from './document.js';
 import { familyTexts } from './families.js';
-import { complaints, factor, medianText, settingLines } from './format.js';
+import { complaints, dateText, factor, medianText, settingLines } from './format.js';
 import { linesOf } from './html.js';
 
 export const BEGIN = '<!-- figures: begin -->';
+const RECORD = 'results.json';
 export const END = '<!-- figures: end -->';
 
 /** As a file an SVG has no page to take its text colour from. */
@@ -62,6 +64,13 @@ function markdownTable(rows: readonly Row[], all: readonly Contestant[]): string
   return [line(head), line(head.map((_, column) => (column < 2 ? '---' : '--:'))), ...body.map(line)];
 }
 
+/** Where rows of an earlier run come from. */
+function measuredText(rows: readonly Row[]): string[] {
+  const measured = rows[0]?.measured;
+  if (measured === undefined) return [];
+  return ['', `Measured ${dateText(measured.date)}, with stratafs ${measured.version}.`];
+}
+
 /** The text between the marks. */
 export function figuresText(
   results: Results,
@@ -73,7 +82,8 @@ export function figuresText(
     const rows = results.rows.filter((row) => row.family === family);
     if (rows.length === 0) return [];
     const images = (pictures.get(family) ?? []).map(({ title, file }) => `![${title}](${folder}/${file})`);
-    return ['', `### ${familyTexts[family].title}`, '', ...images, '', ...markdownTable(rows, results.competitors)];
+    const title = [`### ${familyTexts[family].title}`, ...measuredText(rows)];
+    return ['', ...title, '', ...images, '', ...markdownTable(rows, results.competitors)];
   });
   const notes = complaints(results).map((line) => `- ${line}`);
   return [
@@ -105,8 +115,27 @@ function compact(results: Results): string {
   return `${head}[\n${lines.join(',\n')}\n]}\n`;
 }
 
+/** `results`, and what `published` has of families that it has no row of. Both must be of one machine. */
+export function completed(results: Results, published: Results): Results {
+  const measured = new Set(results.rows.map(({ family }) => family));
+  const version = published.competitors.find(({ role }) => role === 'subject')?.version ?? '';
+  const earlier = { date: published.setting.date, version };
+  const kept = published.rows
+    .filter(({ family }) => !measured.has(family))
+    .map((row): Row => ({ ...row, measured: row.measured ?? earlier }));
+  for (const key of ['kernel', 'cpu', 'cores'] as const) {
+    const [now, then] = [results.setting.host[key], published.setting.host[key]];
+    if (kept.length === 0 || now === then) continue;
+    throw new Error(`--publish: ${key} was ${then} and is ${now}: measure every family`);
+  }
+  const others = published.competitors.filter(({ id }) => !results.competitors.some((one) => one.id === id));
+  return { ...results, competitors: [...results.competitors, ...others], rows: [...results.rows, ...kept] };
+}
+
 /** Writes everything below `directory` and into the README beside it; what an older run wrote there goes. */
-export function publish(results: Results, draw: Draw, directory: string): void {
+export function publish(run: Results, draw: Draw, directory: string): void {
+  const before = join(directory, RECORD);
+  const results = existsSync(before) ? completed(run, parseResults(readFileSync(before, 'utf8'), before)) : run;
   const page = join(dirname(directory), 'README.md');
   if (!existsSync(page)) throw new Error(`--publish: there is no ${page}`);
   const old = readFileSync(page, 'utf8');
@@ -120,6 +149,6 @@ export function publish(results: Results, draw: Draw, directory: string): void {
   mkdirSync(directory, { recursive: true });
   for (const name of readdirSync(directory)) if (/\.(?:svg|json)$/.test(name)) rmSync(join(directory, name));
   for (const { file, svg } of [...pictures.values()].flat()) writeFileSync(join(directory, file), `${svg}\n`);
-  writeFileSync(join(directory, 'results.json'), compact(results));
+  writeFileSync(before, compact(results));
   writeFileSync(page, fresh);
 }

@@ -7,7 +7,7 @@ import { loadCharts } from '../../../benchmarks/report/charts.js';
 import { parseResults } from '../../../benchmarks/report/document.js';
 import { settingLines } from '../../../benchmarks/report/format.js';
 import { html, linesOf } from '../../../benchmarks/report/html.js';
-import { BEGIN, END, publish, replaceFigures } from '../../../benchmarks/report/publish.js';
+import { BEGIN, completed, END, figuresText, publish, replaceFigures } from '../../../benchmarks/report/publish.js';
 import { text } from '../../../benchmarks/report/text.js';
 import { freshDirectory } from '../../support/paths.js';
 import { results, row } from './made.js';
@@ -84,6 +84,42 @@ t.test('charts', async (t) => {
   t.notMatch(made, 'old');
   const kept = parseResults(readFileSync(join(folder, 'results.json'), 'utf8'), 'results.json');
   t.match(kept.rows[0]?.results, { stratafs: { median: 6, min: 5, max: 7 } });
+});
+
+t.test('what a run did not measure stays published, and says of which run it is', async (t) => {
+  const of = (family: 'open' | 'lookup', value: number) =>
+    row(`${family} ${value}`, 'us/op', { overlayfs: [1], stratafs: [value] }, { family });
+  const first = results([of('open', 2), of('lookup', 3)]);
+  const { setting } = first;
+  const later = (rows: typeof first.rows, day: number, host = setting.host) =>
+    results(rows, {
+      setting: { ...setting, host, date: `2026-02-0${day}T00:00:00.000Z` },
+      competitors: first.competitors.map((one) => ({ ...one, version: `day ${day}` })).slice(1),
+    });
+  const rowsOf = ({ rows }: typeof first) =>
+    Object.fromEntries(rows.map(({ name, measured }) => [name, measured?.version ?? 'now']));
+  const second = completed(later([of('lookup', 4)], 2), first);
+  t.same(rowsOf(second), { 'lookup 4': 'now', 'open 2': '0.1.0' });
+  t.same(
+    second.competitors.map(({ id, version }) => [id, version]),
+    [
+      ['overlayfs', 'day 2'],
+      ['fuse-overlayfs', 'day 2'],
+      ['stratafs', 'day 2'],
+      ['host', undefined],
+    ],
+  );
+  const page = figuresText(second, new Map(), 'figures');
+  t.match(page, /### Opening files.*\n\nMeasured 2026-01-02 03:04, with stratafs 0\.1\.0\.\n/);
+  t.equal(page.match(/^Measured/gm)?.length, 1);
+  t.same(rowsOf(completed(later([of('lookup', 5)], 3), second)), { 'lookup 5': 'now', 'open 2': '0.1.0' });
+  t.same(rowsOf(completed(later([of('open', 5)], 3), second)), { 'open 5': 'now', 'lookup 4': 'day 2' });
+  const other = { ...setting.host, kernel: '7.0' };
+  t.throws(() => completed(later([of('open', 5)], 3, other), second), { message: /kernel was 6\.18 and is 7\.0/ });
+  t.same(rowsOf(completed(later([of('open', 5), of('lookup', 5)], 3, other), second)), {
+    'open 5': 'now',
+    'lookup 5': 'now',
+  });
 });
 
 t.test('a page without marks is left alone', async (t) => {
