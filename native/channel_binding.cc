@@ -178,9 +178,7 @@ napi_value NodeOfOpen(Args& args, Channel& channel) {
 }
 
 napi_value OpenRows(Args& args, Channel& channel) {
-  std::vector<double> nodeids;
-  for (uint64_t nodeid : channel.plane().openings().open_rows()) nodeids.push_back(static_cast<double>(nodeid));
-  return CopyToTypedArray(args.env(), napi_float64_array, 8, nodeids.data(), nodeids.size());
+  return NumbersOf(args.env(), channel.plane().openings().open_rows());
 }
 
 napi_value Hide(Args& args, Channel& channel) {

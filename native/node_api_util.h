@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <vector>
 
 namespace stratafs {
 
@@ -74,6 +75,12 @@ inline napi_value CopyToTypedArray(napi_env env, napi_typedarray_type type, size
 
 inline napi_value CopyToUint8Array(napi_env env, const void* from, size_t length) {
   return CopyToTypedArray(env, napi_uint8_array, 1, from, length);
+}
+
+// A Float64Array.
+inline napi_value NumbersOf(napi_env env, const std::vector<uint64_t>& ids) {
+  const std::vector<double> numbers(ids.begin(), ids.end());
+  return CopyToTypedArray(env, napi_float64_array, 8, numbers.data(), numbers.size());
 }
 
 inline void SetNamed(napi_env env, napi_value object, const char* name, napi_value value) {

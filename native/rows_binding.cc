@@ -9,15 +9,6 @@
 #include "name_table_args.h"
 
 namespace stratafs {
-namespace {
-
-// A Float64Array.
-napi_value NumbersOf(napi_env env, const std::vector<uint64_t>& ids) {
-  const std::vector<double> numbers(ids.begin(), ids.end());
-  return CopyToTypedArray(env, napi_float64_array, 8, numbers.data(), numbers.size());
-}
-
-}  // namespace
 
 napi_value ServeRows(Args& args, Channel& channel) {
   int64_t nodeid = args.I64(0), number = args.I64(1);

@@ -12,8 +12,9 @@ import { complaints, dateText, factor, medianText, settingLines } from './format
 import { linesOf } from './html.js';
 
 export const BEGIN = '<!-- figures: begin -->';
-const RECORD = 'results.json';
 export const END = '<!-- figures: end -->';
+
+const RECORD = 'results.json';
 
 /** As a file an SVG has no page to take its text colour from. */
 const STANDALONE = '<style>svg{color:#24292f}@media(prefers-color-scheme:dark){svg{color:#d0d7de}}</style>';

@@ -146,7 +146,7 @@ export interface NativeChannel {
   liveRows(): number;
   /**
    * Whether rows may be files with several links; at first they may not. All names of one lead to the node of the row by which it
-   * was found first; `told` has LED of the others.
+   * was found first; `told` has LED (union/row-nodes.ts) of the others.
    */
   allowLinks(allowed: boolean): void;
   /** We have an object of the file with this Stat.identity(), or have it no longer: its names are ours. */

@@ -108,6 +108,12 @@ class Held implements HeldRows {
   }
 }
 
+function show({ index }: Held, name: string, entry: Entry, node: Inode): void {
+  entry.node = node;
+  index.liveNodes += 1;
+  index.entries.keep(name, entry);
+}
+
 /** Only this module puts it there. */
 function heldOf(index: DirIndex | null): Held | null {
   return (index?.entries.held ?? null) as Held | null;
@@ -244,9 +250,7 @@ export class RowNodes {
     node.inoLow = entry.inoLow;
     node.inoHigh = entry.inoHigh;
     node.protection = 0;
-    entry.node = node;
-    held.index.liveNodes += 1;
-    held.index.entries.keep(name, entry);
+    show(held, name, entry, node);
     u.nodes.take(node, nodeId(held.number * ROWS + row), held.told[row] as number);
     held.keep(row, 0);
     if (node instanceof FileNode) {
@@ -274,9 +278,7 @@ export class RowNodes {
       const found = held.index.entries.packedAt(row);
       if (found === null || found.entry.node !== null) continue;
       this.#met.named(node, held.dir, found.name);
-      found.entry.node = node;
-      held.index.liveNodes += 1;
-      held.index.entries.keep(found.name, found.entry);
+      show(held, found.name, found.entry, node);
     }
   }
 

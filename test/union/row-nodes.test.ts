@@ -396,7 +396,9 @@ for (const first of ['its node', 'the first name', 'another name', 'a name that 
     t.same(known(node), ['one', 'three', 'two']);
     t.ok(w.plane.owned.has(identityIn(w)), 'the data plane finds it no more');
     for (const path of ['d/one', 'd/two', 'd/sub/three']) t.equal(w.file(path), node, path);
+    w.plane.links = true;
     unlink(w.u, d, 'one');
+    t.notOk(w.plane.links, 'the index holds a copy');
     t.same(known(node), ['three', 'two']);
     t.equal(w.content(node), 'linked');
     t.equal(one.told.at(-1), 0);
